@@ -1,0 +1,1 @@
+"""Attacks on an unlearned model: attacked items, or an attacked model."""

@@ -1,0 +1,55 @@
+"""The data of a task as a whole: the benchmark, and the general questions beside it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PIL import Image
+
+from smllmun_bench.data.registry import open_source
+from smllmun_bench.data.source import Source, Split, digest_of, item_lines, split_digest
+from smllmun_bench.schema import Fold, Item
+from smllmun_bench.tasks import TaskSpec
+
+_GENERAL = "general:"
+
+
+class TaskData:
+    """Items and images of one task at one forget ratio. References to general images begin with `general:`."""
+
+    def __init__(self, task: TaskSpec, forget_percent: int) -> None:
+        where = f"task {task.name!r}, key 'adapter'"
+        args = dict(task.adapter.args) | {"forget_percent": forget_percent}
+        self.benchmark: Source = open_source(task.adapter.name, args, where=where)
+        self.general: Source | None = None
+        if task.general is not None:
+            args = {"sample": task.general.sample, "seed": task.general.seed}
+            self.general = open_source(task.general.adapter, args, where=f"task {task.name!r}, key 'general'")
+
+    def image(self, ref: str) -> Image.Image:
+        if self.general is not None and ref.startswith(_GENERAL):
+            return self.general.image(ref.removeprefix(_GENERAL))
+        return self.benchmark.image(ref)
+
+    def evaluation(self, fold: Fold) -> list[Item]:
+        """What is asked: the benchmark's items of this fold, then the general ones."""
+        general = self.general.items(Split.EVALUATE) if self.general is not None else []
+        return [*self.benchmark.items(Split.EVALUATE, fold), *_prefixed(general)]
+
+    def training(self, split: Split, fold: Fold = Fold.TEST) -> list[Item]:
+        return self.benchmark.items(split, fold)
+
+    def general_training(self) -> list[Item]:
+        """Training items of the general part, where it has any (a model that memorises must not lose it)."""
+        train = getattr(self.general, "train_items", None)
+        return _prefixed(train()) if train is not None else []
+
+    def training_digest(self, split: Split, fold: Fold = Fold.TEST) -> str:
+        return split_digest(self.benchmark, split, fold)
+
+    def evaluation_digest(self, items: Sequence[Item]) -> str:
+        images = [self.benchmark.image_digest] + ([self.general.image_digest] if self.general is not None else [])
+        return digest_of(*images, *item_lines(items))
+
+
+def _prefixed(items: Sequence[Item]) -> list[Item]:
+    return [replace(item, images=tuple(f"{_GENERAL}{ref}" for ref in item.images)) for item in items]

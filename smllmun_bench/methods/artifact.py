@@ -1,0 +1,105 @@
+"""What a method leaves behind: a change that can be mounted on the target and taken off again, bit for bit."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.training.cost import Cost
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from smllmun_bench.models.vlm import Vlm
+
+Kind = Literal["none", "delta", "lora"]
+_TENSORS, _ABOUT = "artifact.safetensors", "artifact.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A change of weights.
+
+    `delta` holds dense float32 differences by parameter name. `lora` holds `<parameter>::a` (rank, in) and
+    `<parameter>::b` (out, rank), the difference being b @ a (the scale is folded into b). `none` changes nothing.
+    `figures` are numbers worth logging (mask diagnostics, losses before and after).
+    """
+
+    kind: Kind
+    tensors: Mapping[str, "Tensor"] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    base: str = ""  # digest of the target that it belongs to
+
+    def deltas(self) -> Iterator[tuple[str, "Tensor"]]:
+        """(parameter name, ΔW in float32)."""
+        if self.kind == "delta":
+            yield from self.tensors.items()
+        elif self.kind == "lora":
+            for key, a in self.tensors.items():
+                if key.endswith("::a"):
+                    name = key.removesuffix("::a")
+                    yield name, self.tensors[f"{name}::b"] @ a
+
+    @contextmanager
+    def mounted(self, vlm: "Vlm") -> Iterator["Vlm"]:
+        """The model with the change, inside the block; exactly the model as it was, afterwards and on any exit.
+
+        The sum is formed in float32 and cast last: at |W| ≈ 0.02 one bfloat16 step is as large as many entries of ΔW.
+        """
+        import torch
+
+        parameters = dict(vlm.model.named_parameters())
+        missing = [name for name, _ in self.deltas() if name not in parameters]
+        if missing:
+            raise UserError(
+                f"the artifact changes {len(missing)} parameters that the model does not have, the first is {missing[0]!r}",
+                fix="mount it on the model that it was made for",
+            )
+        saved: dict[str, Tensor] = {}
+        try:
+            with torch.no_grad():
+                for name, delta in self.deltas():
+                    parameter = parameters[name]
+                    saved[name] = parameter.detach().clone()
+                    parameter.copy_((parameter.float() + delta.to(parameter.device)).to(parameter.dtype))
+            if any(name.startswith(vlm.family.vision) for name in saved):
+                vlm.bank.forget_features()
+            yield vlm
+        finally:
+            with torch.no_grad():
+                for name, before in saved.items():
+                    parameters[name].copy_(before)
+            if any(name.startswith(vlm.family.vision) for name in saved):
+                vlm.bank.forget_features()
+
+    def digest(self) -> str:
+        """sha256 over kind and tensors; cost and figures do not count."""
+        import torch
+
+        state = hashlib.sha256(self.kind.encode())
+        for name, tensor in sorted(self.tensors.items()):
+            state.update(name.encode())
+            state.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+        return state.hexdigest()
+
+    def for_base(self, digest: str) -> "Artifact":
+        return replace(self, base=digest)
+
+    def save(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, folder / _TENSORS)
+        about = {"kind": self.kind, "cost": asdict(self.cost), "figures": dict(self.figures), "base": self.base}
+        (folder / _ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Artifact":
+        from safetensors.torch import load_file
+
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        return cls(about["kind"], load_file(folder / _TENSORS), Cost(**about["cost"]), about["figures"], about["base"])

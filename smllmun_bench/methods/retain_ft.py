@@ -1,0 +1,36 @@
+"""Retain fine-tuning: more training on what should stay. What it forgets, it forgets passively."""
+
+from typing import TYPE_CHECKING
+
+from smllmun_bench.methods import _streams
+from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.schema import Fidelity
+
+if TYPE_CHECKING:
+    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.vlm import Vlm
+    from smllmun_bench.training.loop import Batch, Progress, Terms
+
+
+class RetainFt:
+    """L = CE(y_r)."""
+
+    name = "retain-ft"
+    aliases: tuple[str, ...] = ()
+    description = "fine-tuning on the few retain rows only: passive forgetting"
+    fidelity = Fidelity.PAPER
+    config = MethodConfig
+    needs = Needs(retain=True, gradients=True)
+
+    def fit(self, target: "Vlm", data: UnlearningData, config: MethodConfig, progress: "Progress") -> "Artifact":
+        from smllmun_bench.training import losses
+        from smllmun_bench.training.loop import train
+
+        def loss(batch: "Batch") -> "Terms":
+            return {"retain": losses.cross_entropy(batch["retain"].scores.logp)}
+
+        streams = {"retain": _streams.retain(data, config.training)}
+        return _streams.as_artifact(train(target, streams, loss, config.training, seed=data.seed, progress=progress))
+
+
+METHOD = RetainFt()

@@ -1,0 +1,130 @@
+"""SMFA: a memory forgetting adapter, sculpted by a retaining anchor. arXiv 2511.20196.
+
+Stage 1 fine-tunes the target on refusals for the forget set plus the few retain rows (the MFA, ΔW_f), and separately
+on the few retain rows alone (the anchor RA, ΔW_a). Stage 2 zeroes the entries of ΔW_f that fight the anchor and
+dominate it, and adds the rest. The mask is applied to dense differences, so the result is no longer low-rank.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import NonNegativeFloat
+
+from smllmun_bench.config import Frozen
+from smllmun_bench.methods import _streams
+from smllmun_bench.methods._masks import Mask
+from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.schema import Fidelity, Modality
+from smllmun_bench.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.vlm import Vlm
+    from smllmun_bench.training.loop import Batch, Progress, Terms
+
+class SmfaConfig(MethodConfig):
+    """`k` and everything below it can be changed without training again."""
+
+    anchor_training: TrainingConfig | None = None  # null: as `training`
+    shared_init: bool = True  # MFA and RA start from one LoRA A; with two, their signs have nothing to do with each other
+    layout: Literal["joint", "split"] = "joint"  # one MFA, or one for image rows and one for text rows
+    combine: Literal["sum", "mean"] = "sum"  # of the two sculpted updates of `split`
+    mask: Mask = "smfa"
+    k: NonNegativeFloat = 5.0
+    k_text: NonNegativeFloat = 10.0  # for the text MFA of `split`
+    strength: NonNegativeFloat = 1.0
+    share: NonNegativeFloat = 0.5
+    anchor_weight: float = 1.0
+
+
+class _Adapter(Frozen):
+    """Everything that one adapter depends on, besides model and data."""
+
+    training: TrainingConfig
+    seed: int
+    init_seed: int
+    part: Literal["all", "image", "text", "anchor"]
+
+
+class Smfa:
+    """The equations are corroborated; hyperparameters are second-hand; retain budget, modules and combination are ours."""
+
+    name = "smfa"
+    aliases: tuple[str, ...] = ()
+    description = "Sculpted Memory Forgetting Adapter: refusal tuning, masked where it fights a retaining anchor"
+    fidelity = Fidelity.RECONSTRUCTION
+    config = SmfaConfig
+    needs = Needs(forget=True, retain=True, refusals=True, gradients=True)
+
+    def fit(self, target: "Vlm", data: UnlearningData, config: SmfaConfig, progress: "Progress") -> "Artifact":
+        import torch
+
+        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.methods.sculpt import Recipe, diagnose, sculpt
+
+        anchor = self._adapter(target, data, config, "anchor", progress)
+        parts: tuple[Literal["all", "image", "text"], ...] = ("all",) if config.layout == "joint" else ("image", "text")
+        adapters = {part: self._adapter(target, data, config, part, progress) for part in parts}
+        anchors = dict(anchor.deltas())
+        generator = torch.Generator().manual_seed(data.seed)
+        total: dict[str, Tensor] = {}
+        figures: dict[str, float] = {f"anchor_{name}": value for name, value in anchor.figures.items()}
+        for part, adapter in adapters.items():
+            k = config.k_text if part == "text" else config.k
+            recipe = Recipe(config.mask, k, config.strength, config.share, config.anchor_weight)
+            forgets = dict(adapter.deltas())
+            for name, forget in forgets.items():
+                shaped = sculpt(forget, anchors[name], recipe, generator)
+                total[name] = total[name] + shaped if name in total else shaped
+            found = diagnose([(forget, anchors[name]) for name, forget in forgets.items()], k)
+            prefix = "" if part == "all" else f"{part}_"
+            figures |= {
+                f"{prefix}correlation": found.correlation,
+                f"{prefix}conflict_rate": found.conflict_rate,
+                f"{prefix}masked": found.masked,
+                f"{prefix}masked_null": found.null_masked,
+                f"{prefix}energy_removed": found.energy,
+                f"{prefix}energy_removed_null": found.null_energy,
+            }
+        if config.layout == "split" and config.combine == "mean":
+            total = {name: delta / len(parts) for name, delta in total.items()}
+        cost = sum((adapter.cost for adapter in adapters.values()), start=anchor.cost)
+        return Artifact("delta", total, cost, figures)
+
+    def _adapter(
+        self,
+        target: "Vlm",
+        data: UnlearningData,
+        config: SmfaConfig,
+        part: Literal["all", "image", "text", "anchor"],
+        progress: "Progress",
+    ) -> "Artifact":
+        training = config.anchor_training if part == "anchor" and config.anchor_training else config.training
+        own = {"all": 1, "image": 2, "text": 3, "anchor": 4}[part]
+        init = data.seed if config.shared_init else data.seed + 1009 * own
+        inputs = _Adapter(training=training, seed=data.seed, init_seed=init, part=part)
+        return data.reuse("smfa-adapter", inputs, lambda: _train_adapter(target, data, inputs, progress))
+
+
+def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progress: "Progress") -> "Artifact":
+    from smllmun_bench.training import losses
+    from smllmun_bench.training.loop import train
+
+    def loss(batch: "Batch") -> "Terms":
+        return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
+
+    streams = {"retain": _streams.retain(data, inputs.training)}
+    if inputs.part != "anchor":
+        wanted = {"all": set(Modality), "image": {Modality.IMAGE_TEXT}, "text": {Modality.TEXT}}[inputs.part]
+        known = {item.item_id for item in data.forget if item.modality in wanted}
+        refused = [example for example in _streams.refused(data, inputs.training) if example.key in known]
+        streams = {"forget": refused} | streams
+    update = train(
+        target, streams, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress
+    )
+    first = {f"first_{name}": value for name, value in update.history[0].items()}
+    return _streams.as_artifact(update, first)
+
+
+METHOD = Smfa()

@@ -1,0 +1,74 @@
+"""How varied a text, or a set of answers, is. Collapse shows here without a judge."""
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+
+from smllmun_bench.metrics.text import bare
+
+
+def distinct_n(tokens: Sequence[str], n: int) -> float:
+    """Different n-grams / all n-grams (Li et al. 2016); in [0, 1], 1 = nothing repeats, also when shorter than n.
+
+    >>> distinct_n("a b a b a b".split(), 2)
+    0.4
+    """
+    total = len(tokens) - n + 1
+    if total <= 0:
+        return 1.0
+    return len({tuple(tokens[i : i + n]) for i in range(total)}) / total
+
+
+def repeated_share(tokens: Sequence[str], n: int) -> float:
+    """1 − distinct-n: the share of n-grams that were said before; down is better.
+
+    >>> repeated_share("a a a a".split(), 1)
+    0.75
+    """
+    return 1 - distinct_n(tokens, n)
+
+
+def longest_loop(tokens: Sequence[str], *, repeats: int = 3) -> float:
+    """Largest share of the tokens that is one phrase said `repeats` times or more in a row; 0 if none.
+
+    >>> longest_loop("x a b a b a b".split()), longest_loop("a b a b".split())
+    (0.8571428571428571, 0.0)
+    """
+    n, best = len(tokens), 0
+    for period in range(1, n // repeats + 1):
+        run = 0
+        for i in range(period, n):
+            run = run + 1 if tokens[i] == tokens[i - period] else 0
+            if run + period >= repeats * period:
+                best = max(best, run + period)
+    return best / n if n else 0.0
+
+
+def compressed_share(text: str) -> float:
+    """Bytes of the zlib-compressed text / bytes of the text; down is more repetitive, 1 and above for short texts.
+
+    >>> compressed_share("US " * 500) < 0.02
+    True
+    """
+    raw = text.encode("utf-8")
+    return len(zlib.compress(raw)) / len(raw) if raw else 1.0
+
+
+def unique_words(texts: Sequence[str]) -> int:
+    """How many different words a set of answers uses (MMUBench's diversity counts unique words).
+
+    >>> unique_words(["a red hat", "a blue hat"])
+    4
+    """
+    return len({word for text in texts for word in text.casefold().split()})
+
+
+def same_answer_share(texts: Sequence[str]) -> float:
+    """Share of answers that are the most frequent one, in normal form; 1 = a constant model. Raises if empty.
+
+    >>> same_answer_share(["Paris", "paris.", "Rome", "Oslo"])
+    0.5
+    """
+    if not texts:
+        raise ValueError("no answers")
+    return Counter(map(bare, texts)).most_common(1)[0][1] / len(texts)

@@ -1,0 +1,177 @@
+"""Does a text look like language at all? Cheap signs of collapse, no dictionary and no model.
+
+They find repetition, symbol soup, unpronounceable letters, mixed scripts and grammar that cannot be. Fluent nonsense
+made of real words in a possible order passes: that takes a judge.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import pairwise
+
+from smllmun_bench.metrics.diversity import distinct_n, longest_loop
+
+_SPECIAL = re.compile(
+    r"<\|[^<>|]{1,40}\|>|</?(?:s|unk|pad|bos|eos|mask|image|img|im_end|endoftext)>|<0x[0-9a-f]{2}>", re.I
+)
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_UNIT_LOOP = re.compile(r"([^\d\s]{1,6}?)\1{5,}")
+_THRICE = re.compile(r"([^\W\d_])\1\1")
+_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}")
+_NEVER = re.compile(
+    r"q[bcdefghjklmnopqrstvwxyz]|j[bcdfghklmnpqrstvwxz]|v[bcfghjmpqwxz]|[bcdfghjkmpqvwz]x"
+    r"|x[bdgjkrvxz]|w[jqvxz]|z[fjqx]|[bfghmpv]q"
+)
+_NO_VOWEL = frozenset(
+    (
+        "mrs",
+        "phd",
+        "ltd",
+        "nth",
+        "hmm",
+        "www",
+        "html",
+        "http",
+        "https",
+        "jpg",
+        "png",
+        "pdf",
+        "mph",
+        "gmbh",
+        "dvd",
+        "nhs",
+    )
+)
+_ARTICLES = frozenset(("the", "a", "an"))
+_AFTER_OF = frozenset(("of", "and", "or", "is", "are", "was", "were", "by", "for", "with"))
+_AFTER_ARTICLE = _ARTICLES | _AFTER_OF | {"in", "on", "to", "from"}
+_GLUE = (
+    _AFTER_ARTICLE
+    | {"at", "as", "that", "this", "it", "be", "has", "have", "had", "he", "she", "they", "his", "her", "their", "its"}
+    | {"not", "no", "but", "if", "i", "you", "we", "my", "who", "which", "what", "where", "there", "do", "does", "did"}
+    | {"can", "will", "would"}
+)
+_LIST_SIGNS = re.compile(r"[,;:\n•|/-]")
+
+
+def without_special_tokens(text: str) -> str:
+    """The text without markers such as `</s>` or `<|im_end|>` that a decoder may leave in.
+
+    >>> without_special_tokens("<pad><pad> Paris</s>")
+    'Paris'
+    """
+    return _SPECIAL.sub(" ", text).strip() if "<" in text else text.strip()
+
+
+def is_repetitive(text: str) -> bool:
+    """A word or phrase in a loop, few different words, or one short unit over and over.
+
+    >>> is_repetitive("US " * 500), is_repetitive("He said no, no, no."), is_repetitive("aaaaaaaaaaaa")
+    (True, False, True)
+    """
+    loop = _UNIT_LOOP.search(text)
+    if loop and len(loop[0]) * 2 >= len(text.strip()):
+        return True
+    tokens = [token.casefold() for token in _WORD.findall(text)][:400]  # a loop shows long before
+    if len(tokens) < 5:
+        return False
+    variety = distinct_n(tokens, 1)
+    if variety > 0.8:
+        return False
+    return (
+        longest_loop(tokens, repeats=5) >= 0.5
+        or (len(tokens) >= 6 and (variety <= 0.3 or longest_loop(tokens) >= 0.6))
+        or (len(tokens) >= 12 and distinct_n(tokens, 3) < 0.5)
+    )
+
+
+def is_language(text: str, *, known: str = "") -> bool:
+    """Whether most words could be words. Those that occur in `known` (question, answers) are words by definition.
+
+    >>> is_language("She lives in Lyon."), is_language("xkqj vbzt ##@@"), is_language("the of a and the is of")
+    (True, False, False)
+    >>> is_language("jq-9xk@zz.example", known="jq-9xk@zz.example"), is_language("+44 20 7946 0958")
+    (True, True)
+    """
+    found = _WORD.findall(text)
+    if not found:
+        return False
+    if known and text.strip().casefold() in known.casefold():
+        return True
+    if _mostly_symbols(text) or _mixes_scripts(text):
+        return False
+    odd = [word for word in found if not is_word_like(word)]
+    if odd and known:
+        folded = known.casefold()
+        odd = [word for word in odd if word.casefold() not in folded]
+    return len(odd) < 0.4 * len(found) and not _is_word_salad(text, [word.casefold() for word in found])
+
+
+def odd_share(text: str, *, known: str = "") -> float:
+    """Share of words that could hardly be words, in [0, 1]; 0 for a text without words.
+
+    >>> odd_share("hello xkqj"), odd_share("hello there")
+    (0.5, 0.0)
+    """
+    found = _WORD.findall(text)
+    folded = known.casefold()
+    odd = [word for word in found if not is_word_like(word) and word.casefold() not in folded]
+    return len(odd) / len(found) if found else 0.0
+
+
+@lru_cache(maxsize=65536)  # benchmarks repeat their words
+def is_word_like(word: str) -> bool:
+    """Whether a token could be a word, name, number or code: pronounceable, or with digits and not too wild.
+
+    >>> [is_word_like(w) for w in ("Lyon", "Bjørnstad", "NASA", "XK-2281-B", "strengths", "xkqj", "brrrlgt", "aBcDeFg")]
+    [True, True, True, True, True, False, False, False]
+    """
+    return all(_part_is_word_like(part) for part in re.split(r"['’.-]", word) if part)
+
+
+def _part_is_word_like(part: str) -> bool:
+    if any(character.isdigit() for character in part):
+        switches = sum(a.isdigit() != b.isdigit() for a, b in pairwise(part))
+        return len(part) <= 20 and switches <= 4
+    if len(part) > 24 and part.isascii():
+        return False
+    if part.isupper() and len(part) <= 5:
+        return True
+    if sum(a.islower() and b.isupper() for a, b in pairwise(part)) >= 3:
+        return False
+    letters = part.casefold()
+    if not letters.isascii():
+        letters = "".join(c for c in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(c))
+        if not letters.isascii():
+            return len({_script(c) for c in letters if c.isalpha()}) == 1
+    if _THRICE.search(letters) or _CONSONANTS.search(letters) or _NEVER.search(letters):
+        return letters in _NO_VOWEL
+    return len(letters) < 3 or letters in _NO_VOWEL or any(vowel in letters for vowel in "aeiouy")
+
+
+def _mostly_symbols(text: str) -> bool:
+    visible = [c for c in text if not c.isspace()]
+    symbols = sum(not c.isalnum() and not unicodedata.combining(c) for c in visible)
+    return len(visible) >= 4 and symbols * 2 > len(visible)
+
+
+def _mixes_scripts(text: str) -> bool:
+    if text.isascii():
+        return False
+    undecodable = (c == "\ufffd" or (unicodedata.category(c) in ("Co", "Cn", "Cc") and not c.isspace()) for c in text)
+    if sum(undecodable) >= 2:
+        return True
+    return len({_script(c) for c in text if c.isalpha()}) >= 3
+
+
+def _script(letter: str) -> str:
+    name = unicodedata.name(letter, "UNKNOWN").split(" ")[0].split("-")[0]
+    return "EAST ASIAN" if name in ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO") else name
+
+
+def _is_word_salad(text: str, tokens: list[str]) -> bool:
+    """Impossible neighbours (the of, of is, a the) twice or more, or ten words and nothing that joins them."""
+    bad = sum((a in _ARTICLES and b in _AFTER_ARTICLE) or (a == "of" and b in _AFTER_OF) for a, b in pairwise(tokens))
+    if bad >= 2 and bad * 10 >= len(tokens):
+        return True
+    return len(tokens) >= 10 and not _GLUE.intersection(tokens) and not _LIST_SIGNS.search(text)

@@ -1,0 +1,267 @@
+"""A vision-language model behind one door: load, ask, and weigh answers. Knows tokens and pixels, no roles or scores."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.models.encoding import Encoded, Encoder
+from smllmun_bench.models.families import Family, family_of
+from smllmun_bench.models.packing import Packed, Row, pack, plan_rows
+from smllmun_bench.models.vision import FeatureBank
+
+PACKED_TOKENS = 256  # row length: long enough for the questions on one small image, short enough for dense masks
+
+
+class ImageSource(Protocol):
+    """Whoever resolves an image reference."""
+
+    def image(self, ref: str) -> Image.Image: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question about images, named by reference."""
+
+    question: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    text: str
+    finish_reason: str  # "stop" or "length"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerScores:
+    """Teacher-forced answers of n items, N tokens in all.
+
+    `logp` (N) is the log-probability of each answer token, EOS included; `owner` (N) the item it belongs to;
+    `logits` (N, vocabulary) what it was taken from.
+    """
+
+    logp: Tensor
+    owner: Tensor
+    logits: Tensor
+    count: int
+
+    def sums(self) -> Tensor:
+        """log π(answer | question) per item, shape (n), in nats."""
+        return torch.zeros(self.count, dtype=self.logp.dtype, device=self.logp.device).index_add(0, self.owner, self.logp)
+
+    def lengths(self) -> Tensor:
+        """Answer tokens per item, shape (n)."""
+        return torch.bincount(self.owner, minlength=self.count).to(self.logp.dtype)
+
+    def means(self) -> Tensor:
+        """Mean token log-probability per item, shape (n)."""
+        return self.sums() / self.lengths()
+
+
+class Vlm:
+    """A `transformers` image-text-to-text model with its processor.
+
+    Images are references that `source` resolves; their prepared pixels, and the features of a frozen tower, are kept
+    in `bank` and may be shared by models whose towers are equal.
+    """
+
+    def __init__(self, model: Any, processor: Any, source: ImageSource, *, name: str, bank: FeatureBank | None = None):
+        self.model = model
+        self.processor = processor
+        self.name = name
+        self.family: Family = family_of(model.config.model_type)
+        self.source = source
+        self.bank = bank if bank is not None else FeatureBank(processor, source)
+        tokenizer = processor.tokenizer
+        eos = model.generation_config.eos_token_id or tokenizer.eos_token_id
+        self.stop_ids = frozenset(eos if isinstance(eos, list) else [eos])
+        self.eos_id = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else min(self.stop_ids)
+        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id
+        self.image_token: int = model.config.image_token_id
+        self.encoder = Encoder(processor, self.stop_ids, self.eos_id)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def encode(self, query: Query, answer: str | None = None) -> Encoded:
+        sizes = tuple(self.bank.size(ref) for ref in query.images)
+        return self.encoder.encode(query.question, answer, query.images, sizes)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        queries: Sequence[Query],
+        *,
+        max_new_tokens: int,
+        batch_size: int = 64,
+        on_done: Callable[[int], None] = lambda n: None,
+    ) -> list[Generation]:
+        """Greedy answers, in the order of the queries. Batches hold prompts of like length, left-padded."""
+        encoded = [self.encode(query) for query in queries]
+        order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i].ids), i))
+        answers: dict[int, Generation] = {}
+        for at in range(0, len(order), batch_size):
+            chunk = order[at : at + batch_size]
+            tokens = self._generate_batch([encoded[i] for i in chunk], max_new_tokens)
+            for index, ids in zip(chunk, tokens, strict=True):
+                answers[index] = self._finish(ids)
+            on_done(len(chunk))
+        return [answers[i] for i in range(len(encoded))]
+
+    def _generate_batch(self, batch: list[Encoded], max_new_tokens: int) -> list[list[int]]:
+        from transformers import GenerationConfig
+
+        width = max(len(item.ids) for item in batch)
+        ids = torch.full((len(batch), width), self.pad_id, dtype=torch.long)
+        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        for row, item in enumerate(batch):
+            ids[row, width - len(item.ids) :] = torch.tensor(item.ids)
+            mask[row, width - len(item.ids) :] = 1
+        inputs = self._inputs(ids, tuple(ref for item in batch for ref in item.images))
+        config = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=sorted(self.stop_ids),
+            pad_token_id=self.pad_id,
+        )
+        out = self.model.generate(**inputs, attention_mask=mask.to(self.device), generation_config=config)
+        new = out if "inputs_embeds" in inputs else out[:, width:]
+        return [row.tolist() for row in new.cpu()]
+
+    def _finish(self, ids: list[int]) -> Generation:
+        end = next((i for i, token in enumerate(ids) if token in self.stop_ids), None)
+        text = self.processor.tokenizer.decode(ids[:end], skip_special_tokens=True)
+        return Generation(str(text).strip(), "length" if end is None else "stop")
+
+    # -- weighing answers --------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def answer_logprobs(
+        self,
+        pairs: Sequence[tuple[Query, str]],
+        *,
+        batch_rows: int = 16,
+        on_done: Callable[[int], None] = lambda n: None,
+    ) -> list[tuple[float, ...]]:
+        """Log-probability of each token of each answer, EOS included, in nats."""
+        encoded = [self.encode(query, answer) for query, answer in pairs]
+        result: list[tuple[float, ...]] = [()] * len(encoded)
+        rows = self._rows(encoded)
+        for at in range(0, len(rows), batch_rows):
+            chosen = rows[at : at + batch_rows]
+            members = [index for row in chosen for block in row for index in block.members]
+            scores = self.score_answers([encoded[index] for index in members])
+            per_item: list[list[float]] = [[] for _ in members]
+            for owner, value in zip(scores.owner.tolist(), scores.logp.double().tolist(), strict=True):
+                per_item[owner].append(value)
+            for index, values in zip(members, per_item, strict=True):
+                result[index] = tuple(values)
+            on_done(len(members))
+        return result
+
+    def score_answers(self, encoded: Sequence[Encoded]) -> AnswerScores:
+        """One forward pass over the answers of `encoded`; keeps the graph when gradients are on."""
+        packed = pack(encoded, self._rows(encoded), self.pad_id)
+        hidden = self._hidden(packed)
+        picked = hidden[packed.predict_row.to(self.device), packed.predict_at.to(self.device)]
+        logits = self.model.get_output_embeddings()(picked).float()
+        target = packed.target.to(self.device)
+        logp = torch.log_softmax(logits, dim=-1).gather(1, target[:, None]).squeeze(1)
+        return AnswerScores(logp, packed.owner.to(self.device), logits, len(encoded))
+
+    def _rows(self, encoded: Sequence[Encoded]) -> list[Row]:
+        longest = max(len(item.ids) for item in encoded)
+        limit = max(PACKED_TOKENS, longest) if self.family.features_suffice else 0  # 0: one item a row
+        return plan_rows(encoded, self.image_token, max_length=limit)
+
+    def _hidden(self, packed: Packed) -> Tensor:
+        inputs = self._inputs(packed.ids, packed.images)
+        if self.family.features_suffice:
+            inputs["position_ids"] = packed.positions.to(self.device)
+            inputs["attention_mask"] = packed.mask.to(self.device)
+        else:  # one item a row and right padding: a plain causal mask, and the model's own positions
+            valid = packed.mask[:, 0].any(dim=1) & (packed.mask[:, 0].sum(dim=2) > 1)
+            valid[:, 0] = True
+            inputs["attention_mask"] = valid.long().to(self.device)
+        return self.model.model(**inputs, use_cache=False).last_hidden_state
+
+    def _inputs(self, ids: Tensor, images: tuple[str, ...]) -> dict[str, Tensor]:
+        """Keyword arguments of the model for token ids (B, L) and the images that their placeholders stand for."""
+        ids = ids.to(self.device)
+        if not images:
+            return {"inputs_embeds": self.model.get_input_embeddings()(ids)} if self.family.features_suffice else {"input_ids": ids}
+        if not self.family.features_suffice:
+            return {"input_ids": ids, **self.bank.pixels(images, self.device, self.dtype)}
+        features = self.bank.features(self.model, images)
+        embeds = self.model.get_input_embeddings()(ids)
+        where = ids == self.image_token
+        if int(where.sum()) != features.shape[0]:
+            raise UserError(
+                f"the prompt holds {int(where.sum())} image tokens, the vision tower gives {features.shape[0]} features",
+                fix="patch_size and vision_feature_select_strategy of the processor must be those of the model",
+            )
+        embeds = embeds.clone()
+        embeds[where] = features.to(embeds.dtype)
+        return {"inputs_embeds": embeds}
+
+    # -- identity ----------------------------------------------------------------------------------------------
+
+    def fingerprint(self) -> str:
+        """sha256 over every tensor by name, and over the hooks: equal before and after any mounted artifact."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        for name, module in self.model.named_modules():
+            hooks = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+            if hooks:
+                digest.update(f"{name}:{hooks}".encode())
+        return digest.hexdigest()
+
+
+def load(path: str | Path, source: ImageSource, *, device: str = "cpu", dtype: str = "float32", bank: FeatureBank | None = None) -> Vlm:
+    """Load a model folder (or a hub id that is in the local cache) with its processor.
+
+    Raises:
+        UserError: no such folder, not a VLM, no chat template, weights that are not safetensors, unknown dtype.
+    """
+    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    local = Path(path).expanduser()
+    where = str(local if local.is_dir() else path)
+    kind = getattr(torch, dtype, None)
+    if not isinstance(kind, torch.dtype):
+        raise UserError(f"unknown dtype {dtype!r}", fix="float32, bfloat16 or float16")
+    try:
+        config = AutoConfig.from_pretrained(where)
+        family_of(config.model_type)
+        processor = AutoProcessor.from_pretrained(where, backend="pil")
+        model = AutoModelForImageTextToText.from_pretrained(where, dtype=kind, use_safetensors=True)
+    except UserError as error:
+        raise UserError(error.what, where=where, fix=error.fix) from None
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(f"cannot load the model: {first}", where=where, fix="a folder that save_pretrained wrote, or a registered model") from error
+    try:
+        model = model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"cannot use device {device!r}: {str(error).splitlines()[0]}", fix="--device cpu") from error
+    model.eval()
+    return Vlm(model, processor, source, name=local.name if local.is_dir() else str(path), bank=bank)

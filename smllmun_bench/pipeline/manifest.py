@@ -1,0 +1,84 @@
+"""What a run folder says about itself. Everything a number depends on is in it or hashed in it."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue, ValidationError
+
+from smllmun_bench.config import Frozen
+from smllmun_bench.errors import UserError
+from smllmun_bench.pipeline.environment import Environment
+from smllmun_bench.schema import Fidelity
+
+FILE = "manifest.json"
+
+
+class Vector(Frozen):
+    """The columns of `scoring.ScoreVector`, and the scalars; None: there is no such score."""
+
+    forget_image: float | None = None
+    forget_text: float | None = None
+    retain_image: float | None = None
+    retain_text: float | None = None
+    understanding_forget: float | None = None
+    understanding_retain: float | None = None
+    general_vqa: float | None = None
+    meaningful: float | None = None
+    refusal_forget: float | None = None
+    refusal_retain: float | None = None
+    broken: float | None = None
+    overall: float | None = None
+    overall_memory: float | None = None
+    overall_understanding: float | None = None
+
+
+class CostRecord(Frozen):
+    fit_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    trainable_params: int = 0
+    forwards: int = 0
+    backwards: int = 0
+
+
+class RunManifest(Frozen):
+    """One method (or reference), one configuration, one seed, on one task and model."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    status: Literal["done", "failed"]
+    error: str = ""
+    label: str  # the method with its variant, or base, target, gold
+    kind: Literal["reference", "weights", "test-time"]
+    fidelity: Fidelity | None
+    model: str
+    task: str
+    task_version: int
+    fold: str
+    forget_ratio: float
+    seed: int | None
+    limit: float | None
+    config: JsonValue
+    recipe_source: str
+    settings: str = ""  # digest of method, configuration and everything given, without the seed: one row of a table
+    keys: dict[str, str]  # stage -> key in the store
+    digests: dict[str, str]  # data, prompts, recipe, model, code
+    target_run: str | None = None
+    gold_run: str | None = None
+    vector: Vector = Vector()
+    figures: dict[str, float] = {}
+    cost: CostRecord = CostRecord()
+    version: str
+    environment: Environment
+
+
+def read(folder: Path) -> RunManifest:
+    """The manifest of a run folder. Raises UserError naming the file and the key."""
+    path = folder / FILE
+    try:
+        return RunManifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError("not a run folder: it has no manifest.json", where=str(folder)) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(f"not a manifest of a run: {first['msg']}", where=f"{path}, key {key!r}") from None

@@ -1,0 +1,63 @@
+"""Where models come from in a run: folders with an identity, loaded when first needed."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smllmun_bench.pipeline.canonical import HashMemo
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.vision import FeatureBank
+    from smllmun_bench.models.vlm import ImageSource, Vlm
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model folder (or hub id) and the digest of what is in it: names and paths never count."""
+
+    path: str
+    digest: str
+
+
+def reference(path: str, memo: HashMemo) -> ModelRef:
+    """Identify a user's model by its content; a hub id by its name, since its files are only known once cached."""
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        return ModelRef(path, hashlib.sha256(f"hub:{path}".encode()).hexdigest())
+    return ModelRef(str(folder), memo.folder(folder))
+
+
+class Loader:
+    """Keeps the last model in memory; image features are shared by all models whose towers are equal."""
+
+    def __init__(self, source: "ImageSource", *, device: str, dtype: str) -> None:
+        self._source = source
+        self.device, self.dtype = device, dtype
+        self._last: tuple[str, Vlm] | None = None
+        self._banks: dict[str, FeatureBank] = {}
+
+    def get(self, model: ModelRef, on_load: Callable[[str], None] = lambda path: None) -> "Vlm":
+        from smllmun_bench.models.vlm import load
+
+        if self._last is not None and self._last[0] == model.digest:
+            return self._last[1]
+        self._last = None  # let the old one go before the new one comes
+        on_load(model.path)
+        vlm = load(model.path, self._source, device=self.device, dtype=self.dtype)
+        vlm.bank = self._banks.setdefault(_eyes(vlm), vlm.bank)
+        self._last = (model.digest, vlm)
+        return vlm
+
+
+def _eyes(vlm: "Vlm") -> str:
+    """sha256 over tower and projector."""
+    import torch
+
+    state = hashlib.sha256()
+    for name, tensor in sorted(vlm.model.state_dict().items()):
+        if name.startswith(vlm.family.vision):
+            state.update(name.encode())
+            state.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return state.hexdigest()

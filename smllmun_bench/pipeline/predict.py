@@ -1,0 +1,98 @@
+"""Asking one model all questions of a task."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.schema import Item, Kind, Modality, Prediction
+from smllmun_bench.tasks import TaskSpec
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.vlm import Vlm
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def question_of(item: Item, task: TaskSpec) -> str:
+    """What the model is asked: the question, with its options below it where the task lists them."""
+    if item.kind is Kind.CHOICE and task.choice is not None and task.choice.listed:
+        options = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, item.choices, strict=False))
+        return f"{item.question}\n{options}\nAnswer with the letter."
+    return item.question
+
+
+def predict(
+    vlm: "Vlm",
+    items: Sequence[Item],
+    task: TaskSpec,
+    *,
+    run_id: str,
+    batch_size: int,
+    on_done: Callable[[int], None] = lambda n: None,
+) -> list[Prediction]:
+    """One prediction per item, in the order of the items.
+
+    Choices that are answered by log-probability are weighed, not generated. Open memory questions get the
+    log-probability of their true answer too.
+    """
+    from smllmun_bench.models.vlm import Query
+
+    weighed = [item for item in items if item.kind is Kind.CHOICE and task.choice is not None and task.choice.answer == "logprob"]
+    apart = {item.item_id for item in weighed}
+    spoken = [item for item in items if item.item_id not in apart]
+    known = [item for item in spoken if item.kind is Kind.OPEN and item.perturbed_answers]
+
+    def query(item: Item) -> Query:
+        return Query(question_of(item, task), item.images)
+
+    generated = vlm.generate(
+        [query(item) for item in spoken],
+        max_new_tokens=task.generation.max_new_tokens,
+        batch_size=batch_size,
+        on_done=on_done,
+    )
+    pairs = [(query(item), option) for item in weighed for option in _options(item, task)]
+    pairs += [(query(item), item.answer) for item in known]
+    rows = vlm.answer_logprobs(pairs) if pairs else []
+    on_done(len(weighed))
+    options: dict[str, tuple[float, ...]] = {}
+    at = 0
+    for item in weighed:
+        options[item.item_id] = tuple(sum(row) for row in rows[at : at + len(item.choices)])
+        at += len(item.choices)
+    answers = {item.item_id: rows[at + n] for n, item in enumerate(known)}
+    spoken_by_id = {item.item_id: answer for item, answer in zip(spoken, generated, strict=True)}
+    return [
+        Prediction(item.item_id, run_id, "", finish_reason="none", option_logprobs=options[item.item_id])
+        if item.item_id in options
+        else Prediction(
+            item.item_id,
+            run_id,
+            spoken_by_id[item.item_id].text,
+            finish_reason=spoken_by_id[item.item_id].finish_reason,
+            answer_logprobs=answers.get(item.item_id),
+        )
+        for item in items
+    ]
+
+
+def _options(item: Item, task: TaskSpec) -> Sequence[str]:
+    assert task.choice is not None
+    return LETTERS[: len(item.choices)] if task.choice.listed else item.choices
+
+
+def limited(items: Sequence[Item], limit: float | None) -> list[Item]:
+    """The first `limit` items of every role and modality (a share of them below 1). None: all."""
+    if limit is None:
+        return list(items)
+    if limit <= 0:
+        raise UserError(f"cannot limit to {limit:g} items", where="--limit", fix="a number of items, or a share below 1")
+    groups: dict[tuple[str, Modality], list[Item]] = {}
+    for item in items:
+        groups.setdefault((item.role, item.modality), []).append(item)
+    kept = {
+        item.item_id
+        for group in groups.values()
+        for item in group[: max(1, round(limit * len(group))) if limit < 1 else int(limit)]
+    }
+    return [item for item in items if item.item_id in kept]

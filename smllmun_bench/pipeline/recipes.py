@@ -1,0 +1,88 @@
+"""Hyperparameters: `baselines/<method>/<model>.yaml`, and variants that change a few of them.
+
+`smfa@random` is the recipe of `smfa` for the model with `baselines/smfa/variants/random.yaml` laid over it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import create_model
+
+from smllmun_bench import methods
+from smllmun_bench.config import Frozen, apply_overrides, read_yaml
+from smllmun_bench.errors import UserError, unknown
+from smllmun_bench.methods.base import Method, MethodConfig
+from smllmun_bench.resources import shipped
+
+
+class _Recipe(Frozen):
+    method: str
+    model: str
+    source: str  # where the numbers come from: a paper, or the command that chose them
+
+
+class Variant(Frozen):
+    """A few settings of a method under a name of their own, as `key=value`."""
+
+    description: str
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A method with its settings, ready to run. `label` is what tables call it."""
+
+    label: str
+    method: Method[Any]
+    config: MethodConfig
+    source: str
+
+
+def choose(name: str, model: str, settings: tuple[str, ...] = ()) -> Chosen:
+    """The method `name` (or `name@variant`) with its recipe for `model` and `--set` on top.
+
+    Without a recipe for this model, `default.yaml` of the method holds the published values, and without that its
+    own defaults do. Raises UserError for unknown names, keys and values.
+    """
+    plain, _, variant = name.partition("@")
+    method = methods.get(plain, where="--method")
+    config, source = _recipe(method, model)
+    if variant:
+        config = apply_overrides(config, _variant(method.name, variant).settings, where=f"variant {variant!r}")
+    config = apply_overrides(config, settings)
+    return Chosen(f"{method.name}@{variant}" if variant else method.name, method, config, source)
+
+
+def variants(method: str) -> list[str]:
+    return sorted(path.stem for path in (shipped("baselines") / method / "variants").glob("*.yaml"))
+
+
+def write(path: Path, method: Method[Any], model: str, source: str, config: MethodConfig) -> None:
+    """Save a recipe, only what differs from the method's defaults."""
+    from ruamel.yaml import YAML
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    body = {"method": method.name, "model": model, "source": source}
+    body |= {"config": config.model_dump(mode="json", exclude_defaults=True)}
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="rt").dump(body, file)
+
+
+def _recipe(method: Method[Any], model: str) -> tuple[MethodConfig, str]:
+    folder = shipped("baselines") / method.name
+    for path in (folder / f"{model}.yaml", folder / "default.yaml"):
+        if path.is_file():
+            shape = create_model("Recipe", __base__=_Recipe, config=(method.config, method.config()))
+            recipe: Any = read_yaml(path, shape)
+            if recipe.method != method.name:
+                raise UserError(f"the recipe is for {recipe.method!r}", where=str(path), fix=f"method: {method.name}")
+            return recipe.config, recipe.source
+    return method.config(), "the method's own defaults"
+
+
+def _variant(method: str, name: str) -> Variant:
+    known = variants(method)
+    if name not in known:
+        raise unknown(f"variant of {method}", name, known, where="--method")
+    return read_yaml(shipped("baselines") / method / "variants" / f"{name}.yaml", Variant)

@@ -1,0 +1,220 @@
+"""A whole run: base, target and gold are asked, methods unlearn and are asked, everything is scored and written down."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from smllmun_bench import __version__
+from smllmun_bench.errors import RunFailed
+from smllmun_bench.pipeline import manifest as manifests
+from smllmun_bench.pipeline import stages
+from smllmun_bench.pipeline.canonical import digest
+from smllmun_bench.pipeline.environment import environment, source_digest
+from smllmun_bench.pipeline.files import atomic_write
+from smllmun_bench.pipeline.manifest import CostRecord, RunManifest, Vector
+from smllmun_bench.pipeline.models import ModelRef
+from smllmun_bench.pipeline.recipes import Chosen
+from smllmun_bench.pipeline.records import write_predictions, write_scored_items
+from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.store import Entry
+from smllmun_bench.schema import Item, Prediction, Score
+from smllmun_bench.scoring import ScoreVector, Summary, overall, score_items, summarise
+
+PREDICTIONS, ITEMS, SCORES = "predictions.parquet", "items.parquet", "scores.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One run, as it lies on disk, with what tables need of it."""
+
+    folder: Path
+    manifest: RunManifest
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _References:
+    base: Finished
+    target: Finished
+    gold: Finished | None
+    model: ModelRef
+
+
+def run(
+    shop: Workshop,
+    chosen: Sequence[Chosen],
+    seeds: Sequence[int],
+    forget_percent: int,
+    output: Path,
+    *,
+    on_done: Callable[[Finished], None] = lambda finished: None,
+) -> Iterator[Finished]:
+    """Every reference, then every method at every seed, each yielded when its folder is complete.
+
+    A method whose training fails (RunFailed) is written down as failed and does not stop the others.
+    """
+    references = _references(shop, forget_percent, output)
+    yield from (part for part in (references.base, references.target, references.gold) if part is not None)
+    for choice in chosen:
+        for seed in seeds:
+            yield _unlearned(shop, references, choice, seed, forget_percent, output)
+
+
+def _references(shop: Workshop, forget_percent: int, output: Path) -> _References:
+    models: dict[str, ModelRef | None] = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
+    asked: dict[str, tuple[Entry, tuple[Score, ...], list[Prediction], ModelRef]] = {}
+    items = stages.questions(shop)
+    for name, model in models.items():
+        if model is not None:
+            entry, predictions = stages.ask(shop, model, None, name)
+            asked[name] = (entry, tuple(score_items(items, predictions, shop.task.metrics)), predictions, model)
+    vectors = {name: summarise(scores).vector for name, (_, scores, _, _) in asked.items()}
+    finished: dict[str, Finished] = {}
+    for name, (entry, scores, predictions, model) in asked.items():
+        record = _record(shop, forget_percent, entry, model).model_copy(
+            update={"run_id": _run_id(name, shop, forget_percent, None, entry), "label": name, "kind": "reference"}
+        )
+        finished[name] = _write(output, record, items, predictions, scores, vectors["target"], vectors.get("gold"))
+    start = models["target"]
+    assert start is not None
+    return _References(finished["base"], finished["target"], finished.get("gold"), start)
+
+
+def _unlearned(
+    shop: Workshop, references: _References, choice: Chosen, seed: int, forget_percent: int, output: Path
+) -> Finished:
+    settings = digest({"label": choice.label, "config": choice.config.model_dump(mode="json"), "data": shop.data.benchmark.digest})
+    common = {
+        "label": choice.label,
+        "kind": "test-time" if choice.method.needs.hooks else "weights",
+        "fidelity": choice.method.fidelity,
+        "seed": seed,
+        "config": choice.config.model_dump(mode="json"),
+        "recipe_source": choice.source,
+        "settings": settings,
+        "target_run": references.target.manifest.run_id,
+        "gold_run": references.gold.manifest.run_id if references.gold is not None else None,
+    }
+    try:
+        artifact = stages.unlearn(shop, references.model, choice.method, choice.config, seed)
+        entry, predictions = stages.ask(shop, references.model, artifact, f"{choice.label}, seed {seed}")
+    except RunFailed as failure:
+        record = _record(shop, forget_percent, None, references.model).model_copy(
+            update=common | {"run_id": f"{choice.label}-s{seed}-{settings[:8]}", "status": "failed", "error": str(failure)}
+        )
+        return _write_failed(output, record)
+    about = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))
+    record = _record(shop, forget_percent, entry, references.model)
+    record = record.model_copy(
+        update=common
+        | {
+            "run_id": _run_id(choice.label, shop, forget_percent, seed, entry),
+            "keys": record.keys | {"unlearn": artifact.key},
+            "digests": record.digests | {"artifact": artifact.digest},
+            "figures": about["figures"],
+            "cost": CostRecord(
+                fit_seconds=about["cost"]["seconds"],
+                peak_memory_mb=artifact.manifest.peak_memory_mb,
+                trainable_params=about["cost"]["trainable_params"],
+                forwards=about["cost"]["forwards"],
+                backwards=about["cost"]["backwards"],
+            ),
+        }
+    )
+    items = stages.questions(shop)
+    scores = tuple(score_items(items, predictions, shop.task.metrics))
+    target = _scores_vector(references.target)
+    gold = _scores_vector(references.gold) if references.gold is not None else None
+    return _write(output, record, items, predictions, scores, target, gold)
+
+
+def _scores_vector(finished: Finished) -> ScoreVector:
+    return summarise(finished.scores).vector
+
+
+def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, entry: Entry) -> str:
+    parts = [label, shop.card.name, shop.task.name, f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
+    return "-".join([*parts, entry.key[:8]])
+
+
+def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: ModelRef) -> RunManifest:
+    return RunManifest(
+        run_id="-",
+        status="done",
+        label="-",
+        kind="reference",
+        fidelity=None,
+        model=shop.card.name,
+        task=shop.task.name,
+        task_version=shop.task.version,
+        fold=shop.fold.value,
+        forget_ratio=forget_percent / 100,
+        seed=None,
+        limit=shop.limit,
+        config=None,
+        recipe_source="",
+        keys={"predict": entry.key} if entry is not None else {},
+        digests={
+            "data": shop.data.benchmark.digest,
+            "task": digest(shop.task.model_dump(mode="json")),
+            "model": model.digest,
+            "code": source_digest(),
+        }
+        | ({"prompts": str(entry.manifest.request["inputs"]["prompts"])} if entry is not None else {}),  # type: ignore[index, call-overload]
+        version=__version__,
+        environment=environment(),
+    )
+
+
+def _write(
+    output: Path,
+    record: RunManifest,
+    items: Sequence[Item],
+    predictions: Sequence[Prediction],
+    scores: tuple[Score, ...],
+    target: ScoreVector,
+    gold: ScoreVector | None,
+) -> Finished:
+    summary = summarise(scores)
+    vector = Vector(
+        **asdict(summary.vector),
+        overall=overall(summary.vector, target, gold),
+        overall_memory=summary.composites.overall_memory,
+        overall_understanding=summary.composites.overall_understanding,
+    )
+    record = record.model_copy(update={"vector": vector})
+
+    def fill(folder: Path) -> None:
+        write_predictions(folder / PREDICTIONS, predictions)
+        write_scored_items(folder / ITEMS, items, predictions, scores)
+        atomic_write(folder / SCORES, _scores_json(summary, vector))
+
+    return Finished(_replace_folder(output / record.run_id, record, fill), record, scores)
+
+
+def _write_failed(output: Path, record: RunManifest) -> Finished:
+    return Finished(_replace_folder(output / record.run_id, record, lambda folder: None), record, ())
+
+
+def _scores_json(summary: Summary, vector: Vector) -> str:
+    whole: Mapping[str, object] = json.loads(summary.to_json()) | {"vector": vector.model_dump()}
+    return json.dumps(whole, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def _replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None]) -> Path:
+    """Write beside the final place and rename: a run folder is whole, or not there."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    fill(temporary)
+    atomic_write(temporary / manifests.FILE, record.model_dump_json(indent=1) + "\n")
+    old = final.with_name(f".{final.name}.old")
+    if final.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        final.rename(old)
+    temporary.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+    return final

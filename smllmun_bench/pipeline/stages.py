@@ -1,0 +1,238 @@
+"""The stages of a run. Each is a request (what it depends on) and a function that fills a folder.
+
+    pretrain -> memorise (target, gold) -> adapter, unlearn -> predict
+
+A version goes up by hand when a stage would give something else for the same request.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smllmun_bench.config import Frozen
+from smllmun_bench.data.combined import TaskData
+from smllmun_bench.data.refusals import refusal_pool
+from smllmun_bench.data.source import Split
+from smllmun_bench.errors import UserError
+from smllmun_bench.methods.base import Method, MethodConfig, UnlearningData
+from smllmun_bench.pipeline.canonical import HashMemo, digest
+from smllmun_bench.pipeline.cards import ModelCard
+from smllmun_bench.pipeline.models import Loader, ModelRef, reference
+from smllmun_bench.pipeline.predict import limited, predict, question_of
+from smllmun_bench.pipeline.pretraining import PretrainRecipe
+from smllmun_bench.pipeline.store import Entry, Request, StageEvent, Store
+from smllmun_bench.schema import Fold, Item, Modality, Prediction, Role
+from smllmun_bench.tasks import TaskSpec
+
+if TYPE_CHECKING:
+    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.training.loop import Progress
+
+VERSIONS = {"pretrain": 1, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 1}
+MEMORY = (Role.FORGET, Role.RETAIN)
+
+Watch = Callable[[str, int], Any]
+"""Opens a progress bar: (what is going on, steps) -> a context manager that gives `advance(n, **figures)`."""
+
+
+def no_watch(what: str, total: int) -> Any:
+    return nullcontext(lambda n=1, **figures: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all stages of one run share."""
+
+    store: Store
+    task: TaskSpec
+    data: TaskData
+    card: ModelCard
+    loader: Loader
+    fold: Fold = Fold.TEST
+    limit: float | None = None
+    batch_size: int = 64
+    watch: Watch = no_watch
+    on_event: Callable[[StageEvent], None] = lambda event: None
+
+    def numerics(self) -> dict[str, str]:
+        return {"device": self.loader.device.split(":")[0], "dtype": self.loader.dtype}
+
+
+class _Bar:
+    """A `Progress` of the training loop that moves one of our bars."""
+
+    def __init__(self, advance: Callable[..., None]) -> None:
+        self._advance = advance
+
+    def step(self, done: int, total: int, figures: Any) -> None:
+        self._advance(1, **figures)
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def base(shop: Workshop) -> ModelRef:
+    """The model that never saw a profile."""
+    card = shop.card
+    if card.path is not None:
+        return reference(card.path, HashMemo())
+    if card.pretrain is None:
+        raise UserError(f"the model {card.name!r} has neither a path nor a recipe", fix="path: or pretrain: in its card")
+    recipe = card.pretrain
+
+    def make(folder: Path) -> None:
+        from smllmun_bench.pipeline.pretrain import pretrain
+
+        with shop.watch("pretraining the base", recipe.training.steps) as advance:
+            pretrain(folder, recipe, _Bar(advance))
+
+    return _model(shop.store.get_or_make(pretrain_request(recipe), make, on_event=shop.on_event))
+
+
+def pretrain_request(recipe: PretrainRecipe) -> Request:
+    return Request("pretrain", VERSIONS["pretrain"], {"recipe": recipe.model_dump(mode="json")})
+
+
+def target(shop: Workshop) -> ModelRef:
+    """The base after memorising every member."""
+    if shop.card.target is not None:
+        return reference(shop.card.target, HashMemo())
+    return _model(_memorise(shop, base(shop), Split.MEMORISE_ALL, "target"))
+
+
+def gold(shop: Workshop) -> ModelRef | None:
+    """The base after memorising the retained members only; None where there is no such model.
+
+    In the validation fold gold is trained without the validation people, so it is made only when asked for.
+    """
+    if shop.card.gold is not None:
+        return reference(shop.card.gold, HashMemo())
+    if shop.card.target is not None:
+        return None  # whoever brings a target of their own has to bring its gold too
+    return _model(_memorise(shop, base(shop), Split.MEMORISE_RETAIN, "gold"))
+
+
+def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Entry:
+    recipe = shop.card.memorise
+    request = Request(
+        "memorise",
+        VERSIONS["memorise"],
+        {
+            "base": start.digest,
+            "data": shop.data.training_digest(split, shop.fold),
+            "general": shop.data.general.digest if shop.data.general is not None else None,
+            "recipe": recipe.model_dump(mode="json"),
+            **shop.numerics(),
+        },
+    )
+
+    def make(folder: Path) -> None:
+        from smllmun_bench.pipeline.memorise import memorise
+
+        with shop.watch(f"memorising ({name})", recipe.training.steps) as advance:
+            memorise(shop.loader.get(start), shop.data, split, shop.fold, recipe, folder, _Bar(advance))
+
+    return shop.store.get_or_make(request, make, on_event=_named(shop, name))
+
+
+def _model(entry: Entry) -> ModelRef:
+    return ModelRef(str(entry.path), entry.digest)
+
+
+# -- unlearning --------------------------------------------------------------------------------------------------------
+
+
+def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> Entry:
+    """One method, one configuration, one seed: an artifact."""
+    inputs = {
+        "target": start.digest,
+        "method": method.name,
+        "config": config.model_dump(mode="json"),
+        "seed": seed,
+        **_given(shop),
+    }
+
+    def make(folder: Path) -> None:
+        steps = config.training.steps
+        with shop.watch(f"unlearning with {method.name}, seed {seed}", steps) as advance:
+            vlm = shop.loader.get(start)
+            artifact = method.fit(vlm, _unlearning_data(shop, start, seed), config, _Bar(advance))
+        artifact.for_base(start.digest).save(folder)
+
+    request = Request("unlearn", VERSIONS["unlearn"], inputs)
+    return shop.store.get_or_make(request, make, on_event=_named(shop, f"{method.name}, seed {seed}"))
+
+
+def _given(shop: Workshop) -> dict[str, Any]:
+    """What every method is given, identified."""
+    return {
+        "forget": shop.data.training_digest(Split.FORGET_TRAIN, shop.fold),
+        "retain": shop.data.training_digest(Split.RETAIN_TRAIN, shop.fold),
+        "refusals": digest(list(refusal_pool())),
+        **shop.numerics(),
+    }
+
+
+def _unlearning_data(shop: Workshop, start: ModelRef, seed: int) -> UnlearningData:
+    def reuse(name: str, inputs: Frozen, make: Callable[[], "Artifact"]) -> "Artifact":
+        from smllmun_bench.methods.artifact import Artifact
+
+        request = Request(
+            "adapter",
+            VERSIONS["adapter"],
+            {"name": name, "target": start.digest, "inputs": inputs.model_dump(mode="json"), **_given(shop)},
+        )
+        return Artifact.load(shop.store.get_or_make(request, lambda folder: make().save(folder)).path)
+
+    return UnlearningData(
+        shop.data.training(Split.FORGET_TRAIN, shop.fold),
+        shop.data.training(Split.RETAIN_TRAIN, shop.fold),
+        refusal_pool(),
+        seed,
+        reuse,
+    )
+
+
+# -- asking ------------------------------------------------------------------------------------------------------------
+
+
+def questions(shop: Workshop) -> list[Item]:
+    return limited(shop.data.evaluation(shop.fold), shop.limit)
+
+
+def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> tuple[Entry, list[Prediction]]:
+    """The predictions of a model, with an artifact mounted or without."""
+    from smllmun_bench.pipeline.records import read_predictions, write_predictions
+
+    items = questions(shop)
+    prompts = [question_of(item, shop.task) for item in items]
+    inputs = {
+        "model": model.digest,
+        "artifact": artifact.digest if artifact is not None else None,
+        "items": shop.data.evaluation_digest(items),
+        "prompts": digest(prompts),
+        "generation": shop.task.generation.model_dump(mode="json"),
+        "choice": shop.task.choice.model_dump(mode="json") if shop.task.choice is not None else None,
+        **shop.numerics(),
+        # Rounding depends on the shapes of batches in half precision; in float32 the texts do not.
+        "batch_size": shop.batch_size if shop.loader.dtype != "float32" else None,
+    }
+    request = Request("predict", VERSIONS["predict"], inputs)
+
+    def make(folder: Path) -> None:
+        from smllmun_bench.methods.artifact import Artifact
+
+        vlm = shop.loader.get(model)
+        change = Artifact.load(artifact.path) if artifact is not None else Artifact("none")
+        with shop.watch(f"asking {name}", len(items)) as advance, change.mounted(vlm):
+            rows = predict(vlm, items, shop.task, run_id=request.key, batch_size=shop.batch_size, on_done=advance)
+        write_predictions(folder / "predictions.parquet", rows)
+
+    entry = shop.store.get_or_make(request, make, on_event=_named(shop, name))
+    return entry, read_predictions(entry.path / "predictions.parquet")
+
+
+def _named(shop: Workshop, name: str) -> Callable[[StageEvent], None]:
+    return lambda event: shop.on_event(replace(event, stage=f"{event.stage} {name}"))

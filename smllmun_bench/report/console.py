@@ -1,0 +1,131 @@
+"""The console and the progress bars of every command. Text from outside is shown as it is, never as markup."""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+PIPED_WIDTH = 120  # rich would fall back to 80 and cut cells with "…"
+
+
+class Advance(Protocol):
+    """Moves a bar by `n`; `figures` (a loss, a score) are shown beside it."""
+
+    def __call__(self, n: float = 1, **figures: float | str) -> None: ...
+
+
+def make_console(
+    *, quiet: bool = False, stderr: bool = False, width: int | None = None, file: IO[str] | None = None
+) -> Console:
+    """A console on which `[forget]` and `:smile:` are printed as they stand.
+
+    `quiet` prints nothing. Without a terminal the width is `width`, else $COLUMNS, else 120; on one, its own.
+    """
+    console = Console(
+        quiet=quiet, stderr=stderr, width=width, file=file, markup=False, emoji=False, highlight=False, soft_wrap=False
+    )
+    if width is None and not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        console.width = PIPED_WIDTH
+    return console
+
+
+def plain(value: object, style: str = "") -> Text:
+    """Text from outside (names, paths, model answers) for any console: no markup, no control or direction characters.
+
+    Those are written out (`\\x1b`), so that an answer cannot move the cursor or colour the rest of the screen.
+    """
+    return Text("".join(_visible(character) for character in str(value)), style=style)
+
+
+def _visible(character: str) -> str:
+    turns = "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"  # right-to-left overrides
+    hidden = turns or (unicodedata.category(character) in ("Cc", "Cs") and character != "\n")
+    return character.encode("unicode_escape").decode() if hidden else character
+
+
+class Bars:
+    """Progress bars, live while at least one task is open; without a terminal or under quiet they do nothing."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console = console
+        self._silent = quiet or console.quiet or not console.is_terminal
+        self._display: Progress | None = None
+        self._open = 0
+
+    @contextmanager
+    def task(self, description: str, total: float | None = None) -> Iterator[Advance]:
+        """A bar for the length of the block; `total` None where the end is unknown."""
+        if self._silent:
+            yield _do_nothing
+            return
+        if self._display is None:
+            self._display = _display(self._console)
+            self._display.start()
+        display = self._display
+        self._open += 1
+        bar = display.add_task(description, total=total, figures="")
+
+        def advance(n: float = 1, **figures: float | str) -> None:
+            if figures:
+                display.update(bar, advance=n, figures=_shown(figures))
+            else:
+                display.update(bar, advance=n)
+
+        try:
+            yield advance
+        finally:
+            self._open -= 1
+            if self._open == 0:  # also after an error or Ctrl-C: the terminal gets its cursor back
+                self._display = None
+                display.stop()
+
+
+def progress(console: Console, quiet: bool = False) -> Bars:
+    """Bars with rate and time left.
+
+    `with progress(console, quiet).task("train", 100) as advance: advance(1, loss=0.3)`
+    """
+    return Bars(console, quiet=quiet)
+
+
+class RateColumn(ProgressColumn):
+    """Steps per second, or seconds per step where that reads better."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("\u2013", style="dim")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")
+
+
+def _display(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        _Count(),
+        RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}", markup=False),
+        console=console,
+    )
+
+
+class _Count(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed:.0f}" + ("" if task.total is None else f"/{task.total:.0f}"))
+
+
+def _shown(figures: dict[str, float | str]) -> str:
+    return "  ".join(
+        f"{name} {value if isinstance(value, str) else format(value, '.4g')}" for name, value in figures.items()
+    )
+
+
+def _do_nothing(n: float = 1, **figures: float | str) -> None:
+    """The bar of a silent console."""

@@ -1,0 +1,220 @@
+"""The leaderboard: its rows, its CSV, its order, its tables. Each column is explained in docs/leaderboard.md."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
+from rich.table import Table
+
+from smllmun_bench.config import FileFault, Frozen, faults_error
+from smllmun_bench.errors import UserError, nearest
+from smllmun_bench.report.console import plain
+from smllmun_bench.report.table import MISSING, SCORE_COLUMNS, Figure, add_score_columns, figure_text, new_table
+from smllmun_bench.schema import Fidelity
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, StringConstraints(min_length=1)]
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows a formula
+
+
+class RowKind(StrEnum):
+    """What stands in a row: a model to compare with, or a method that changes weights or only answers."""
+
+    REFERENCE = "reference"
+    WEIGHTS = "weights"
+    TEST_TIME = "test-time"
+
+
+class LeaderboardRow(Frozen):
+    """One method on one model and task. The fields are the CSV's columns, in this order; None is an empty cell."""
+
+    rank: PositiveInt | None = None
+    method: Name
+    fidelity: Fidelity | None = None
+    model: Name
+    task: Name
+    forget_ratio: Share
+    seeds: PositiveInt
+    forget_image: Share | None = None
+    forget_text: Share | None = None
+    retain_image: Share | None = None
+    retain_text: Share | None = None
+    understanding_forget: Share | None = None
+    understanding_retain: Share | None = None
+    general_vqa: Share | None = None
+    meaningful: Share | None = None
+    overall: float | None = None
+    refusal_forget: Share | None = None
+    refusal_retain: Share | None = None
+    broken: Share | None = None
+    fit_seconds: NonNegativeFloat | None = None
+    peak_memory_mb: NonNegativeFloat | None = None
+    trainable_params: NonNegativeInt | None = None
+    run_id: Name | None = None
+    version: Name
+    overall_memory: float | None = None
+    overall_understanding: float | None = None
+    overall_low: float | None = None
+    overall_high: float | None = None
+    config: Name | None = None
+    kind: RowKind
+
+
+COLUMNS = tuple(LeaderboardRow.model_fields)
+
+
+def rank(rows: Iterable[LeaderboardRow]) -> tuple[LeaderboardRow, ...]:
+    """The rows in order, with their ranks.
+
+    Rows compare within one task, forget ratio and model: by overall, highest first; those without overall come last
+    and have no rank. References stand where their score puts them, without a rank. Equal scores share a rank (1, 1, 3).
+    """
+    ordered = sorted(rows, key=lambda row: (_group(row), *_order(row)))
+    return tuple(ranked for _, group in groupby(ordered, key=_group) for ranked in _ranked(list(group)))
+
+
+def to_csv(rows: Iterable[LeaderboardRow]) -> str:
+    """RFC 4180 text (CRLF, quotes where needed): equal rows give equal bytes.
+
+    Floats are written shortest, so they come back exactly. Text that a spreadsheet would run as a formula is
+    protected by a leading apostrophe, which `from_csv` takes off again.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_cell(value) for value in row.model_dump(mode="json").values()])
+    return stream.getvalue()
+
+
+def read_csv(path: Path) -> tuple[LeaderboardRow, ...]:
+    """The rows of a leaderboard file. Raises UserError naming every fault with file, row and column."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"not UTF-8 text (byte {error.start})", where=str(path)) from None
+    return from_csv(text, source=str(path))
+
+
+def from_csv(text: str, *, source: str) -> tuple[LeaderboardRow, ...]:
+    """The rows in CSV text; `source` names it in errors."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[LeaderboardRow] = []
+    faults: list[FileFault] = []
+    try:
+        _check_header(next(reader, []), source)
+        for number, cells in enumerate(reader, 1):
+            row = _row(cells, f"{source}, row {number} (line {reader.line_num})")
+            if isinstance(row, LeaderboardRow):
+                rows.append(row)
+            else:
+                faults += row
+    except csv.Error as error:
+        raise UserError(f"not CSV: {error}", where=f"{source}, line {reader.line_num}") from None
+    if faults:
+        raise faults_error(faults, source)
+    return tuple(rows)
+
+
+def leaderboard_tables(rows: Iterable[LeaderboardRow]) -> list[Table]:
+    """One table per task, forget ratio and model, ranked; 120 columns wide at most."""
+    return [_table(list(group)) for _, group in groupby(rank(rows), key=_group)]
+
+
+def _table(rows: Sequence[LeaderboardRow]) -> Table:
+    first = rows[0]
+    table = new_table(f"{first.task} · forget {first.forget_ratio * 100:.3g} % · {first.model}")
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("method", overflow="fold", max_width=22)
+    table.add_column("fidelity", overflow="fold", max_width=14)
+    add_score_columns(table)
+    for row in rows:
+        figures = {column.key: Figure(getattr(row, column.key)) for column in SCORE_COLUMNS}
+        figures["overall"] = Figure(row.overall, row.overall_low, row.overall_high)
+        table.add_row(
+            str(row.rank or MISSING),
+            plain(row.method, style="italic" if row.kind is RowKind.REFERENCE else ""),
+            row.fidelity or row.kind,
+            *(figure_text(figures[column.key]) for column in SCORE_COLUMNS),
+        )
+    return table
+
+
+# --- order -------------------------------------------------------------------------------------------------------
+
+
+def _group(row: LeaderboardRow) -> tuple[str, float, str]:
+    return row.task, row.forget_ratio, row.model
+
+
+def _order(row: LeaderboardRow) -> tuple[bool, float, str, str, str]:
+    """Highest overall first, undefined last; then names, so that the order never depends on the input's."""
+    return row.overall is None, -(row.overall or 0.0), row.method, row.config or "", row.run_id or ""
+
+
+def _ranked(rows: Sequence[LeaderboardRow]) -> Iterator[LeaderboardRow]:
+    scores = [row.overall for row in rows if row.kind is not RowKind.REFERENCE and row.overall is not None]
+    for row in rows:
+        overall = None if row.kind is RowKind.REFERENCE else row.overall
+        yield row.model_copy(update={"rank": None if overall is None else scores.index(overall) + 1})
+
+
+# --- cells -------------------------------------------------------------------------------------------------------
+
+
+def _cell(value: str | int | float | None) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return repr(value)
+    return f"'{value}" if _protected(value) else value
+
+
+def _protected(text: str) -> bool:
+    # A text that begins with an apostrophe gets one too, or the reader could not tell it from a protected one.
+    return text.startswith((*_FORMULA, "'")) and not _NUMBER.fullmatch(text)
+
+
+def _value(cell: str) -> str | None:
+    if cell.startswith("'") and _protected(cell[1:]):
+        return cell[1:]
+    return cell or None
+
+
+def _check_header(header: Sequence[str], source: str) -> None:
+    if tuple(header) == COLUMNS:
+        return
+    where = f"{source}, line 1"
+    if not header:
+        raise UserError("the file is empty", where=where)
+    faults = [FileFault("column is missing", f"{where}, column {name!r}") for name in COLUMNS if name not in header]
+    for name in header:
+        if name not in COLUMNS:
+            close = nearest(name, COLUMNS)
+            faults.append(FileFault("unknown column", f"{where}, column {name!r}", repr(close) if close else ""))
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    faults += [FileFault("column stands twice", f"{where}, column {name!r}") for name in repeated]
+    raise faults_error(faults or [FileFault("columns out of order", where, ",".join(COLUMNS))], source)
+
+
+def _row(cells: Sequence[str], where: str) -> LeaderboardRow | list[FileFault]:
+    if len(cells) != len(COLUMNS):
+        return [FileFault(f"{len(cells)} cells, expected {len(COLUMNS)}", where)]
+    try:
+        return LeaderboardRow.model_validate(dict(zip(COLUMNS, map(_value, cells), strict=True)))
+    except ValidationError as error:
+        return [
+            FileFault(
+                f"{detail['msg'].lower()} (found {detail['input'] or ''!r})", f"{where}, column {detail['loc'][0]!r}"
+            )
+            for detail in error.errors(include_url=False)
+        ]

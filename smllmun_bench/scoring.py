@@ -1,0 +1,301 @@
+"""(items, predictions) -> scores -> summary. Knows metrics, no model and no file.
+
+A score is a function of the items and the predictions alone, and a summary of the scores alone; sums are exact
+(`math.fsum`), so neither the order of the rows nor the machine changes a byte of `Summary.to_json`.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from smllmun_bench.errors import UserError, unknown
+from smllmun_bench.metrics import aggregate, composites, item_metrics, statistics
+from smllmun_bench.metrics.states import AnswerState, State, answer_state
+from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
+from smllmun_bench.tasks import MetricPlan
+
+# A task's `metrics`: headline and further metrics per kind of question.
+TaskMetrics = Mapping[Kind, MetricPlan]
+NOT_GENERATED = "not_generated"  # only the answer's log-probabilities were taken: nothing was said
+UNDERSTANDING = (Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
+SHOWN = 8  # names in an error message
+
+
+def check_metrics(metrics: TaskMetrics, *, where: str = "") -> None:
+    """Raise the `unknown` error for the first metric name that is not in `item_metrics.ITEM_METRICS`."""
+    for plan in metrics.values():
+        for name in plan.names:
+            if name not in item_metrics.ITEM_METRICS:
+                raise unknown("metric", name, item_metrics.ITEM_METRICS, where=where)
+
+
+def score_items(
+    items: Sequence[Item], predictions: Iterable[Prediction], metrics: TaskMetrics, *, attack: str = "none"
+) -> list[Score]:
+    """One score per item, in the order of the items, from the predictions of one attack (`sample` 0).
+
+    Raises UserError for an unknown metric name and, naming the items, for duplicate or unknown item ids, for items
+    without a prediction, and where an item's headline metric cannot be computed.
+    """
+    check_metrics(metrics)
+    by_id = _matched(items, [p for p in predictions if p.attack == attack and p.sample == 0], attack)
+    return [_score(item, by_id[item.item_id], metrics) for item in items]
+
+
+def _matched(items: Sequence[Item], predictions: Sequence[Prediction], attack: str) -> Mapping[str, Prediction]:
+    known = [item.item_id for item in items]
+    said = [prediction.item_id for prediction in predictions]
+    where = "predictions" if attack == "none" else f"predictions of attack {attack!r}"
+    for what, names, place, fix in (
+        ("item id stands twice", _twice(known), "items", "give every item its own id"),
+        ("item has more than one prediction", _twice(said), where, "keep one prediction per item and run"),
+        ("prediction of an unknown item", sorted(set(said) - set(known)), where, "score with the task that was asked"),
+        ("item has no prediction", sorted(set(known) - set(said)), where, "run the missing items, or finish the run"),
+    ):
+        if names:
+            listed = ", ".join(repr(name) for name in names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
+            raise UserError(f"{what}: {listed} ({len(names)} in all)", where=place, fix=fix)
+    return {prediction.item_id: prediction for prediction in predictions}
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
+
+
+def _score(item: Item, prediction: Prediction, metrics: TaskMetrics) -> Score:
+    plan = metrics.get(item.kind)
+    if plan is None:
+        raise UserError(f"no metric for kind {item.kind.value!r}", where=f"item {item.item_id!r}", fix="list one")
+    found = {name: item_metrics.ITEM_METRICS[name](item, prediction) for name in (*plan.names, "meaningful")}
+    values = {name: value for name, value in found.items() if value is not None}
+    if plan.headline not in values:
+        raise UserError(
+            f"headline metric {plan.headline!r} cannot be computed",
+            where=f"item {item.item_id!r}",
+            fix="another metric for this kind, or a run that records what it needs",
+        )
+    unparsed = item_metrics.unparsed(item, prediction)
+    if unparsed is not None:
+        values["unparsed"] = float(unparsed)
+    return Score(
+        item_id=item.item_id,
+        entity_id=item.entity_id,
+        role=item.role,
+        modality=item.modality,
+        kind=item.kind,
+        state=_state(item, prediction),
+        headline=values[plan.headline],
+        values=values,
+    )
+
+
+def _state(item: Item, prediction: Prediction) -> str:
+    if item_metrics.generated(prediction):
+        return state_of(item, prediction).state.value
+    if any(map(math.isnan, (*(prediction.answer_logprobs or ()), *(prediction.option_logprobs or ())))):
+        return State.BROKEN.value
+    chosen = item_metrics.choice_logprob(item, prediction)
+    if chosen is None:
+        return NOT_GENERATED
+    return (State.CORRECT if chosen else State.WRONG).value
+
+
+def state_of(item: Item, prediction: Prediction) -> AnswerState:
+    """State and, for a broken answer, the reason."""
+    return answer_state(
+        prediction.text,
+        kind=item.kind,
+        answer=item.answer,
+        accepted=item.accepted,
+        choices=item.choices,
+        keywords=item.keywords,
+        question=item.question,
+        finish_reason=prediction.finish_reason,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One role in one modality. Means are macro by identity; items without an identity count one by one.
+
+    `states` counts answers: `correct + wrong + refusal + broken + not_generated = n`; `unparsed` is how many of them
+    could not be read as a choice or as yes/no, whatever their state.
+    """
+
+    role: Role
+    modality: Modality
+    n: int
+    identities: int
+    headline: float
+    by_kind: dict[str, float]
+    metrics: dict[str, float]
+    states: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreVector:
+    """The columns of the table, each in [0, 1], None where the task has no such items.
+
+    Memory columns are open questions only; understanding and general columns every kind; all are macro by identity.
+    `meaningful` and the refusal rates are plain means over the written answers: refusals on forget memory, and
+    over-refusals on retain memory, understanding and general questions. `broken` is over all answers, written or
+    chosen.
+    """
+
+    forget_image: float | None
+    forget_text: float | None
+    retain_image: float | None
+    retain_text: float | None
+    understanding_forget: float | None
+    understanding_retain: float | None
+    general_vqa: float | None
+    meaningful: float | None
+    refusal_forget: float | None
+    refusal_retain: float | None
+    broken: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperComposites:
+    """The scalars of S-MLLMUn Bench from our columns, on the scale 0 to 1 (memory: −1 to 1)."""
+
+    overall_understanding: float | None
+    overall_memory: float | None
+    overall_meaningful: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the scores of one run come to."""
+
+    cells: tuple[Cell, ...]
+    vector: ScoreVector
+    composites: PaperComposites
+
+    def to_json(self) -> str:
+        """Sorted keys, floats in full: the same scores give the same bytes."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1, allow_nan=False)
+
+
+def summarise(scores: Sequence[Score]) -> Summary:
+    """Cells by role and modality (in that order), the table's vector and the paper's composites."""
+    groups: dict[tuple[Role, Modality], list[Score]] = {}
+    for score in scores:
+        groups.setdefault((score.role, score.modality), []).append(score)
+    cells = tuple(_cell(role, modality, groups[role, modality]) for role, modality in sorted(groups))
+    vector = _vector(scores)
+    return Summary(cells, vector, paper_composites(vector))
+
+
+def paper_composites(vector: ScoreVector) -> PaperComposites:
+    """The paper's formulas on our columns; memory is the mean over the modalities that were asked."""
+    forget, retain = vector.understanding_forget, vector.understanding_retain
+    pairs = ((vector.forget_image, vector.retain_image), (vector.forget_text, vector.retain_text))
+    gaps = [(f, r) for f, r in pairs if f is not None and r is not None]
+    return PaperComposites(
+        None if forget is None or retain is None else composites.overall_understanding(forget, retain),
+        composites.overall_memory(gaps) if gaps else None,
+        vector.meaningful,
+    )
+
+
+def overall(
+    unlearned: ScoreVector,
+    target: ScoreVector,
+    gold: ScoreVector | None,
+    *,
+    noise: float = 0.0,
+    margin: float = 0.0,
+) -> float | None:
+    """The sorting scalar of `metrics.aggregate`: closeness to gold on memory, kept abilities, sanity.
+
+    None, undefined, without a gold model or where target and gold differ by no more than `noise`. Raises UserError
+    if the three vectors do not have the same columns.
+    """
+    if gold is None:
+        return None
+    _same_columns(unlearned, target, gold)
+    memory = [_keep(unlearned, target, gold, (column,)) for column in ("forget_image", "forget_text")]
+    parts = (("retain_image", "retain_text"), ("understanding_forget", "understanding_retain"), ("general_vqa",))
+    keeps = [_keep(unlearned, target, gold, columns) for columns in parts]
+    return aggregate.overall(
+        [part for part in memory if part],
+        [part for part in keeps if part],
+        broken_unlearned=unlearned.broken or 0.0,
+        broken_gold=gold.broken or 0.0,
+        noise=noise,
+        margin=margin,
+    )
+
+
+def _same_columns(*vectors: ScoreVector) -> None:
+    for column in ScoreVector.__slots__:
+        if len({getattr(vector, column) is None for vector in vectors}) > 1:
+            raise UserError(
+                f"column {column!r} is missing in some of the three models",
+                fix="score the unlearned, target and gold model on the same items",
+            )
+
+
+def _keep(
+    unlearned: ScoreVector, target: ScoreVector, gold: ScoreVector, columns: tuple[str, ...]
+) -> aggregate.Keep | None:
+    means = [_mean([getattr(vector, column) for column in columns]) for vector in (unlearned, target, gold)]
+    present = [mean for mean in means if mean is not None]
+    return aggregate.Keep(*present) if len(present) == len(means) else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return math.fsum(present) / len(present) if present else None
+
+
+def _macro(scores: Sequence[Score], values: Sequence[float]) -> float:
+    return statistics.macro(values, [score.entity_id or f"item {score.item_id}" for score in scores])
+
+
+def _cell(role: Role, modality: Modality, scores: Sequence[Score]) -> Cell:
+    counts = Counter(score.state for score in scores)
+    kinds = sorted({score.kind for score in scores})
+    names = sorted({name for score in scores for name in score.values})
+    with_name = {name: [score for score in scores if name in score.values] for name in names}
+    of_kind = {kind: [score for score in scores if score.kind is kind] for kind in kinds}
+    return Cell(
+        role=role,
+        modality=modality,
+        n=len(scores),
+        identities=len({score.entity_id or f"item {score.item_id}" for score in scores}),
+        headline=_headline(scores),
+        by_kind={kind.value: _headline(chosen) for kind, chosen in of_kind.items()},
+        metrics={name: _macro(chosen, [s.values[name] for s in chosen]) for name, chosen in with_name.items()},
+        states={state: counts[state] for state in (*(s.value for s in State), NOT_GENERATED)}
+        | {"unparsed": sum(score.values.get("unparsed") == 1 for score in scores)},
+    )
+
+
+def _headline(scores: Sequence[Score]) -> float:
+    return _macro(scores, [score.headline for score in scores])
+
+
+def _vector(scores: Sequence[Score]) -> ScoreVector:
+    def column(*roles: Role, modality: Modality | None = None, kind: Kind | None = None) -> float | None:
+        chosen = [s for s in scores if s.role in roles and modality in (None, s.modality) and kind in (None, s.kind)]
+        return _headline(chosen) if chosen else None
+
+    written = [score for score in scores if "meaningful" in score.values]
+    kept = (Role.RETAIN, *UNDERSTANDING, Role.GENERAL)
+    return ScoreVector(
+        forget_image=column(Role.FORGET, modality=Modality.IMAGE_TEXT, kind=Kind.OPEN),
+        forget_text=column(Role.FORGET, modality=Modality.TEXT, kind=Kind.OPEN),
+        retain_image=column(Role.RETAIN, modality=Modality.IMAGE_TEXT, kind=Kind.OPEN),
+        retain_text=column(Role.RETAIN, modality=Modality.TEXT, kind=Kind.OPEN),
+        understanding_forget=column(Role.UNDERSTANDING_FORGET),
+        understanding_retain=column(Role.UNDERSTANDING_RETAIN),
+        general_vqa=column(Role.GENERAL),
+        meaningful=_mean([score.values["meaningful"] for score in written]),
+        refusal_forget=_mean([score.state == State.REFUSAL for score in written if score.role is Role.FORGET]),
+        refusal_retain=_mean([score.state == State.REFUSAL for score in written if score.role in kept]),
+        broken=_mean([score.state == State.BROKEN for score in scores if score.state != NOT_GENERATED]),
+    )

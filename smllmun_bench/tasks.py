@@ -1,0 +1,210 @@
+"""Tasks: what is asked, how it is scored, and where a good unlearner moves each score.
+
+Reads YAML and checks it. Knows adapters, prompts and metrics by name only; the rooms that own them look the names up.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+
+from smllmun_bench.config import Frozen, read_yaml
+from smllmun_bench.errors import UserError, unknown
+from smllmun_bench.resources import shipped
+from smllmun_bench.schema import Direction, Fidelity, Kind, Modality, Role
+
+ENTRY_POINTS = "smllmun_bench.tasks"
+JsonScalar = str | int | float | bool | None
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Percent = Annotated[int, Field(ge=1, le=99)]
+
+
+class Adapter(Frozen):
+    """The data source, and the arguments that it types and checks itself."""
+
+    name: Name
+    args: dict[Name, JsonScalar] = Field(default_factory=dict)
+
+
+class ForgetPercents(Frozen):
+    """Shares of the people, in percent, whose memory may be asked to be erased."""
+
+    available: tuple[Percent, ...] = Field(min_length=1)
+    default: Percent
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.available) != sorted(set(self.available)):
+            raise ValueError("'available' must rise, without repeats")
+        if self.default not in self.available:
+            raise ValueError(f"'default' is {self.default}, which is not among 'available' {list(self.available)}")
+        return self
+
+
+class Generation(Frozen):
+    """Limits of an answer. Decoding is greedy."""
+
+    max_new_tokens: PositiveInt
+
+
+class MetricPlan(Frozen):
+    """The metrics of one kind of question: `headline` goes into tables, `also` is computed beside it."""
+
+    headline: Name
+    also: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        repeated = [name for name, count in Counter([self.headline, *self.also]).items() if count > 1]
+        if repeated:
+            raise ValueError(f"metric named twice: {', '.join(repeated)}")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Headline first."""
+        return (self.headline, *self.also)
+
+
+class ChoiceHandling(Frozen):
+    """How a multiple-choice question is put and read.
+
+    `listed`: the options stand in the prompt. `answer`: `logprob` takes the option with the highest summed
+    log-probability, `generated` reads the option out of the generated text.
+    """
+
+    listed: bool
+    answer: Literal["logprob", "generated"]
+
+
+class GeneralPart(Frozen):
+    """General visual question answering beside the profiles: `sample` test questions, drawn with `seed`."""
+
+    adapter: Name
+    sample: PositiveInt
+    seed: NonNegativeInt
+
+
+class TaskSpec(Frozen):
+    """One task of the benchmark. `version` goes up when a score can change, and is part of every manifest."""
+
+    name: Name
+    version: PositiveInt
+    description: Text
+    source: Text
+    fidelity: Fidelity
+    licence: Text
+    adapter: Adapter
+    forget_percents: ForgetPercents
+    prompt: Name
+    generation: Generation
+    metrics: dict[Kind, MetricPlan] = Field(min_length=1)
+    choice: ChoiceHandling | None = None
+    direction: dict[Role, Annotated[dict[Modality, Direction], Field(min_length=1)]] = Field(min_length=1)
+    general: GeneralPart | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.general is None) != (Role.GENERAL not in self.direction):
+            raise ValueError("'general' and 'direction.general' need each other")
+        if (self.choice is None) != (Kind.CHOICE not in self.metrics):
+            raise ValueError("'choice' and 'metrics.choice' need each other")
+        return self
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles that the task asks about, in the order of its file."""
+        return tuple(self.direction)
+
+    def direction_of(self, role: Role, modality: Modality) -> Direction:
+        """Where a good unlearner moves the score; `NONE` where the task makes no claim."""
+        return self.direction.get(role, {}).get(modality, Direction.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """One line of a task list; `faults` is the error's text where the file cannot be read."""
+
+    name: str
+    path: Path
+    spec: TaskSpec | None
+    faults: str = ""
+
+
+def names() -> tuple[str, ...]:
+    """Names of all tasks, shipped ones and those of plug-ins, sorted."""
+    return tuple(sorted(_files()))
+
+
+def load(name_or_path: str | Path) -> TaskSpec:
+    """The task of that name, or the one in that YAML file.
+
+    Raises UserError for an unknown name (with the nearest one) and for every fault of the file.
+    """
+    path = _as_path(name_or_path)
+    if path is not None:
+        return read_yaml(path, TaskSpec)
+    path = find(str(name_or_path))
+    spec = read_yaml(path, TaskSpec)
+    if spec.name != path.stem:
+        raise UserError(f"the task calls itself {spec.name!r}", where=str(path), fix=f"name: {path.stem}")
+    return spec
+
+
+def find(name: str) -> Path:
+    """The file of the task of that name. Raises UserError for an unknown one."""
+    files = _files()
+    if name not in files:
+        raise unknown("task", name, files)
+    return files[name]
+
+
+def describe() -> tuple[TaskSummary, ...]:
+    """All tasks, for a list; a broken file is a line that says so, so that it cannot hide the others."""
+    return tuple(_summary(name, path) for name, path in sorted(_files().items()))
+
+
+def _summary(name: str, path: Path) -> TaskSummary:
+    try:
+        return TaskSummary(name, path, load(name))
+    except UserError as error:
+        return TaskSummary(name, path, None, str(error))
+
+
+def _as_path(name_or_path: str | Path) -> Path | None:
+    path = Path(name_or_path)
+    looks_like_path = isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1
+    return path if looks_like_path else None
+
+
+def _files() -> dict[str, Path]:
+    """Task name -> file. Raises UserError if two sources bring one name."""
+    found: dict[str, Path] = {}
+    for folder in (shipped("tasks"), *map(_plugin_folder, entry_points(group=ENTRY_POINTS))):
+        for path in sorted(folder.glob("*.yaml")):
+            if path.stem in found:
+                raise UserError(f"two tasks are named {path.stem!r}: {found[path.stem]} and {path}", where=str(path))
+            found[path.stem] = path
+    return found
+
+
+def _plugin_folder(point: EntryPoint) -> Path:
+    """The folder that a plug-in names: a package that holds YAML files, or a path."""
+    where = f"entry point {point.name!r} of {ENTRY_POINTS}"
+    try:
+        target = point.load()
+    except Exception as error:
+        raise UserError(f"the plug-in does not load: {error}", where=where, fix="mend or uninstall it") from error
+    folder = (
+        Path(next(iter(target.__path__))) if isinstance(target, ModuleType) and hasattr(target, "__path__") else target
+    )
+    if not isinstance(folder, str | Path) or not Path(folder).is_dir():
+        raise UserError(
+            f"the plug-in names no folder: {target!r}", where=where, fix="a package with YAML files, or a path"
+        )
+    return Path(folder)

@@ -1,0 +1,1 @@
+"""One loop, pure losses, streams of examples."""

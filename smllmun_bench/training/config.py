@@ -1,0 +1,32 @@
+"""How a model is trained. One shape for memorising and for every unlearning method."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from smllmun_bench.config import Frozen
+
+
+class LoraSettings(Frozen):
+    """ΔW = (alpha/rank)·B·A on every chosen linear layer; A is Kaiming-uniform, B zero, so training starts at θ0."""
+
+    rank: PositiveInt = 16
+    alpha: PositiveFloat = 16
+    dropout: NonNegativeFloat = 0.0
+
+
+class TrainingConfig(Frozen):
+    """AdamW over `steps` batches, each of `batch_size` examples of every stream."""
+
+    steps: PositiveInt = 100
+    batch_size: PositiveInt = 16
+    lr: PositiveFloat = 1e-4
+    weight_decay: NonNegativeFloat = 0.0
+    warmup: NonNegativeInt = 0  # steps of linear rise
+    schedule: Literal["cosine", "linear", "constant"] = "constant"
+    max_grad_norm: PositiveFloat = 1.0
+    per_image: PositiveInt = 4  # questions that share an image in a batch
+    text_share: Annotated[float, Field(ge=0, le=1)] = 0.3  # of a batch without images, where a stream has both kinds
+    paraphrases: NonNegativeInt = 1  # other wordings of each question to train on
+    lora: LoraSettings | None = LoraSettings()  # null: all weights of the chosen layers
+    train: Literal["language", "attention", "all"] = "language"  # linear layers of the decoder, its attention only, or everything

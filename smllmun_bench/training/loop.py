@@ -1,0 +1,238 @@
+"""The one training loop. A method brings streams of examples and a loss over their scores; the loop does the rest."""
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from smllmun_bench.errors import RunFailed
+from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
+from smllmun_bench.training.cost import Cost
+from smllmun_bench.training.config import LoraSettings, TrainingConfig
+from smllmun_bench.training.examples import Example, Stream
+
+Terms = Mapping[str, Tensor]
+"""Named parts of a loss; their sum is minimised, and each is reported."""
+
+
+class Progress(Protocol):
+    """Hears about every step."""
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None: ...
+
+
+class Silent:
+    """A Progress that says nothing."""
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch of one stream with what the model makes of its answers."""
+
+    examples: Sequence[Example]
+    scores: AnswerScores
+
+
+Batch = Mapping[str, Scored]
+Loss = Callable[[Batch], Terms]
+
+
+@dataclass(frozen=True, slots=True)
+class LoraFactors:
+    """One layer's update: scale · b @ a, a (rank, in), b (out, rank)."""
+
+    a: Tensor
+    b: Tensor
+    scale: float
+
+    def dense(self) -> Tensor:
+        return self.scale * (self.b.float() @ self.a.float())
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What training changed, by parameter name: LoRA factors or dense differences (float32, on the CPU)."""
+
+    lora: Mapping[str, LoraFactors]
+    dense: Mapping[str, Tensor]
+    cost: Cost
+    history: Sequence[Mapping[str, float]]
+
+    def deltas(self) -> dict[str, Tensor]:
+        """ΔW of every touched parameter in float32, in the shape of W."""
+        return {name: factors.dense() for name, factors in self.lora.items()} | dict(self.dense)
+
+
+def train(
+    vlm: Vlm,
+    streams: Mapping[str, Sequence[Example]],
+    loss: Loss,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    init_seed: int | None = None,
+    progress: Progress | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Update:
+    """Train and return the change; the model itself is as it was when this returns, even if it fails.
+
+    `sizes` overrides `config.batch_size` for single streams; `init_seed` draws the adapters' A and defaults to `seed`.
+
+    Raises:
+        RunFailed: the loss or a gradient is not a number; says at which step.
+    """
+    progress = progress or Silent()
+    supply = {
+        name: Stream(examples, (sizes or {}).get(name, config.batch_size), seed=seed + 7 * index, per_image=config.per_image, text_share=config.text_share)
+        for index, (name, examples) in enumerate(streams.items())
+    }
+    started = time.perf_counter()
+    seen = 0
+    history: list[dict[str, float]] = []
+    with _trainable(vlm, config, seed if init_seed is None else init_seed) as taken:
+        torch.manual_seed(seed)
+        optimiser = torch.optim.AdamW(taken.parameters, lr=config.lr, weight_decay=config.weight_decay)
+        vlm.model.train()
+        try:
+            for step in range(config.steps):
+                for group in optimiser.param_groups:
+                    group["lr"] = config.lr * rate_at(step, config)
+                batch = {name: stream.take() for name, stream in supply.items()}
+                seen += sum(len(examples) for examples in batch.values())
+                terms = loss(_score(vlm, batch))
+                total = torch.stack(list(terms.values())).sum()
+                optimiser.zero_grad(set_to_none=True)
+                total.backward()  # type: ignore[no-untyped-call]
+                norm = torch.nn.utils.clip_grad_norm_(taken.parameters, config.max_grad_norm)
+                if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
+                    raise RunFailed(
+                        f"the loss is {total.item()} and the gradient norm {norm.item()} at step {step + 1} of {config.steps}",
+                        fix="a smaller training.lr, or --dtype float32",
+                    )
+                optimiser.step()
+                figures = {name: value.item() for name, value in terms.items()}
+                history.append(figures)
+                progress.step(step + 1, config.steps, figures)
+        finally:
+            vlm.model.eval()
+        cost = Cost(seen, seen, time.perf_counter() - started, sum(p.numel() for p in taken.parameters))
+        return Update(*taken.read(), cost, history)
+
+
+def rate_at(step: int, config: TrainingConfig) -> float:
+    """The factor on the learning rate at `step` (from 0)."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    return 1 - done if config.schedule == "linear" else 1.0
+
+
+def _score(vlm: Vlm, batch: Mapping[str, Sequence[Example]]) -> Batch:
+    """All streams in one forward pass, then taken apart again."""
+    everything = [example for examples in batch.values() for example in examples]
+    scores = vlm.score_answers([vlm.encode(Query(e.question, e.images), e.answer) for e in everything])
+    parts: dict[str, Scored] = {}
+    at = 0
+    for name, examples in batch.items():
+        chosen = (scores.owner >= at) & (scores.owner < at + len(examples))
+        part = AnswerScores(scores.logp[chosen], scores.owner[chosen] - at, scores.logits[chosen], len(examples))
+        parts[name] = Scored(examples, part)
+        at += len(examples)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    parameters: list[torch.nn.Parameter]
+    read: Callable[[], tuple[dict[str, LoraFactors], dict[str, Tensor]]]
+
+
+def target_modules(vlm: Vlm, train: str) -> list[str]:
+    """Names of the linear layers that are trained. Scoped to the decoder: suffixes alone would hit the tower too."""
+    inside = re.compile(re.escape(vlm.family.language) + r"\..*")
+    attention = re.compile(r".*\.(q_proj|k_proj|v_proj|o_proj|qkv_proj)$")
+    names = [name for name, module in vlm.model.named_modules() if isinstance(module, torch.nn.Linear) and inside.match(name)]
+    if train == "attention":
+        names = [name for name in names if attention.match(name)]
+    if not names:
+        raise RunFailed(f"no linear layers to train under {vlm.family.language!r}", fix="docs/add_a_model.md")
+    return names
+
+
+@contextmanager
+def _trainable(vlm: Vlm, config: TrainingConfig, seed: int) -> Iterator[_Taken]:
+    if config.lora is not None:
+        with _lora(vlm, target_modules(vlm, config.train), config.lora, seed) as taken:
+            yield taken
+        return
+    wanted = None if config.train == "all" else set(target_modules(vlm, config.train))
+    chosen = {
+        name: parameter
+        for name, parameter in vlm.model.named_parameters()
+        if wanted is None or name.removesuffix(".weight").removesuffix(".bias") in wanted
+    }
+    before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
+    frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
+    for name, parameter in vlm.model.named_parameters():
+        parameter.requires_grad_(name in chosen)
+    keep, sees = vlm.bank.keep_features, any(name.startswith(vlm.family.vision) for name in chosen)
+    if sees:
+        vlm.bank.keep_features = False
+
+    def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
+        return {}, {name: (p.detach().float() - before[name].float()).cpu() for name, p in chosen.items()}
+
+    try:
+        yield _Taken(list(chosen.values()), read)
+    finally:
+        with torch.no_grad():
+            for name, parameter in vlm.model.named_parameters():
+                if name in before:
+                    parameter.copy_(before[name])
+                parameter.requires_grad_(frozen[name])
+                parameter.grad = None
+        vlm.bank.keep_features = keep
+
+
+@contextmanager
+def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> Iterator[_Taken]:
+    """Fresh adapters on `modules`. The seed fixes A, so two runs with one seed start from the same A."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=modules, bias="none"  # type: ignore[arg-type]
+    )
+    frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
+    wrapped = get_peft_model(vlm.model, config)
+    parameters = [p for p in wrapped.parameters() if p.requires_grad]
+
+    def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
+        factors: dict[str, LoraFactors] = {}
+        for name in modules:
+            layer = vlm.model.get_submodule(name)
+            factors[f"{name}.weight"] = LoraFactors(
+                layer.lora_A["default"].weight.detach().float().cpu(),
+                layer.lora_B["default"].weight.detach().float().cpu(),
+                float(layer.scaling["default"]),
+            )
+        return factors, {}
+
+    try:
+        yield _Taken(parameters, read)
+    finally:
+        wrapped.unload()
+        for name, parameter in vlm.model.named_parameters():
+            parameter.requires_grad_(frozen[name])
+            parameter.grad = None

@@ -1,0 +1,49 @@
+"""What the model said before training, taken once: no second copy of the weights is kept for it."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from smllmun_bench.models.vlm import Query, Vlm
+from smllmun_bench.training.examples import Example
+
+
+def _name(example: Example) -> tuple[str, str, str]:
+    return example.key, example.question, example.answer
+
+
+class Reference:
+    """log-probabilities under θ0, looked up by example during training."""
+
+    def __init__(self, vlm: Vlm) -> None:
+        self._vlm = vlm
+        self.forwards = 0
+
+    def sums(self, examples: Sequence[Example]) -> Callable[[Sequence[Example]], Tensor]:
+        """A function from examples to log π_θ0 of their whole answers, shape (items), in nats."""
+        rows = self._vlm.answer_logprobs([(Query(e.question, e.images), e.answer) for e in examples])
+        self.forwards += len(examples)
+        table = {_name(example): sum(row) for example, row in zip(examples, rows, strict=True)}
+        device = self._vlm.device
+        return lambda batch: torch.tensor([table[_name(example)] for example in batch], device=device)
+
+    def log_probs(self, examples: Sequence[Example], *, chunk: int = 64) -> Callable[[Sequence[Example], Tensor], Tensor]:
+        """A function from examples, and the owner of each answer token, to log p_θ0, (tokens, vocabulary)."""
+        table: dict[tuple[str, str, str], Tensor] = {}
+        for at in range(0, len(examples), chunk):
+            batch = examples[at : at + chunk]
+            with torch.no_grad():
+                scores = self._vlm.score_answers([self._vlm.encode(Query(e.question, e.images), e.answer) for e in batch])
+            for index, example in enumerate(batch):
+                table[_name(example)] = scores.logits[scores.owner == index].log_softmax(-1).cpu()
+        self.forwards += len(examples)
+        device = self._vlm.device
+
+        def look_up(batch: Sequence[Example], owner: Tensor) -> Tensor:
+            result = torch.empty((len(owner), next(iter(table.values())).shape[1]), device=device)
+            for index, example in enumerate(batch):
+                result[owner == index] = table[_name(example)].to(device)
+            return result
+
+        return look_up

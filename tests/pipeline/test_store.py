@@ -1,0 +1,345 @@
+"""The store keeps its word when processes die, disks fill and bytes flip. Real processes, real folders."""
+
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.pipeline.canonical import folder_digest
+from smllmun_bench.pipeline.store import Action, Request, StageEvent, Store, atomic_write, default_root
+
+STEPS = ("before make", "made", "synced", "manifest", "renamed")
+REQUEST = Request("train", 1, {"lr": 0.1, "items": "abc"})
+
+
+def make(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "weights.bin").write_bytes(b"12345")
+    (folder / "log.txt").write_text("done\n")
+
+
+def never(folder: Path) -> None:
+    raise AssertionError("made although it was stored")
+
+
+def files(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_made_once_then_reused(store: Store) -> None:
+    events: list[StageEvent] = []
+    first = store.get_or_make(REQUEST, make, on_event=events.append)
+    second = store.get_or_make(REQUEST, never, on_event=events.append)
+    assert [event.action for event in events] == [Action.MADE, Action.REUSED]
+    assert (first.path, first.digest) == (second.path, second.digest)
+    assert first.path == store.root / "v1" / "train" / REQUEST.key[:2] / REQUEST.key
+    assert first.manifest == second.manifest
+    assert set(first.manifest.outputs) == {"sub/weights.bin", "log.txt"}
+    assert first.manifest.outputs["sub/weights.bin"].bytes == 5
+    assert first.manifest.peak_memory_mb > 1
+    assert json.loads((first.path / "manifest.json").read_text())["schema"] == 1
+    assert store.verify() == []
+
+
+def test_the_output_digest_is_that_of_the_bytes_alone(store: Store) -> None:
+    """Two requests whose folders are equal have one digest, so what follows from them is shared."""
+    one = store.get_or_make(REQUEST, make)
+    other = store.get_or_make(Request("train", 2, REQUEST.inputs), make)
+    assert one.key != other.key
+    assert one.digest == other.digest
+    (one.path / "manifest.json").unlink()
+    assert folder_digest(one.path) == one.digest
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("boom"), KeyboardInterrupt(), SystemExit(3)])
+def test_a_failing_make_leaves_nothing(store: Store, failure: BaseException) -> None:
+    def fail(folder: Path) -> None:
+        make(folder)
+        raise failure
+
+    with pytest.raises(type(failure)):
+        store.get_or_make(REQUEST, fail)
+    assert store.find(REQUEST) is None
+    assert list((store.root / "v1" / "tmp").iterdir()) == []
+    assert store.get_or_make(REQUEST, make).digest
+
+
+CHILD = textwrap.dedent("""
+    import os, signal, sys
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[3])
+    from test_store import REQUEST, make
+    from smllmun_bench.pipeline.store import Store
+    def die(step):
+        if step == sys.argv[2]:
+            os.kill(os.getpid(), signal.SIGKILL)
+    Store(Path(sys.argv[1]), checkpoint=die).get_or_make(REQUEST, make)
+""")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_kill_9_between_any_two_steps_is_safe(store: Store, step: str) -> None:
+    done = subprocess.run([sys.executable, "-c", CHILD, str(store.root), step, str(Path(__file__).parent)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    finished = step == "renamed"
+    assert (store.find(REQUEST) is not None) == finished
+    entry = store.get_or_make(REQUEST, never if finished else make)
+    assert entry.digest == Store(store.root / "other").get_or_make(REQUEST, make).digest
+    assert store.verify() == []
+    assert store.gc() == []
+
+
+def test_every_step_is_a_checkpoint(tmp_path: Path) -> None:
+    """The list above is the list of the code, so no step escapes the kill."""
+    seen: list[str] = []
+    Store(tmp_path, checkpoint=seen.append).get_or_make(REQUEST, make)
+    assert tuple(seen) == STEPS
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Wait for an event of another process; how long it takes does not matter, that it comes does."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _worker(root: Path, log: Path, making: Path, go: Path) -> None:
+    def slow(folder: Path) -> None:
+        making.touch()
+        _until(go.exists)
+        make(folder)
+
+    def note(event: StageEvent) -> None:
+        with log.open("a") as stream:
+            stream.write(f"{event.action} {event.detail}\n")
+
+    Store(root).get_or_make(REQUEST, slow, on_event=note)
+
+
+def test_of_two_processes_one_makes_and_one_waits(tmp_path: Path) -> None:
+    """The first is held in `make` until the second waits (or wrongly makes too), so no timing is assumed."""
+    log, go, making = tmp_path / "log", tmp_path / "go", [tmp_path / "one", tmp_path / "two"]
+    log.touch()
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=_worker, args=(tmp_path / "store", log, flag, go)) for flag in making]
+    workers[0].start()
+    _until(making[0].exists)
+    workers[1].start()
+    _until(lambda: "waiting" in log.read_text() or making[1].exists())
+    go.touch()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert not making[1].exists()
+    waiting, *rest = log.read_text().splitlines()
+    assert waiting.startswith(f"waiting process {workers[0].pid} on ")
+    assert sorted(line.strip() for line in rest) == ["made", "reused"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_one_sentence_and_the_store_stays_valid(store: Store, error: Exception) -> None:
+    before = store.get_or_make(Request("other", 1, {}), make)
+
+    def fill(folder: Path) -> None:
+        make(folder)
+        raise error
+
+    with pytest.raises(UserError, match="disk of the store is full") as caught:
+        store.get_or_make(REQUEST, fill)
+    assert str(store.root) in str(caught.value)
+    assert store.find(REQUEST) is None
+    assert store.verify() == []
+    assert store.find(Request("other", 1, {})) == before
+
+
+def test_another_error_of_the_stage_is_not_dressed_up(store: Store) -> None:
+    def fail(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "no")
+
+    with pytest.raises(PermissionError):
+        store.get_or_make(REQUEST, fail)
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        Store(tmp_path / "file").get_or_make(REQUEST, make)
+
+
+def test_one_flipped_byte_is_named(store: Store) -> None:
+    entry = store.get_or_make(REQUEST, make)
+    victim = entry.path / "sub" / "weights.bin"
+    victim.write_bytes(b"12344")
+    assert [(fault.path, fault.what) for fault in store.verify()] == [
+        (victim, "its bytes are not those that were made")
+    ]
+
+
+def test_missing_and_additional_files_are_named(store: Store) -> None:
+    entry = store.get_or_make(REQUEST, make)
+    (entry.path / "log.txt").unlink()
+    (entry.path / "more.txt").write_text("")
+    assert {(fault.path.name, fault.what) for fault in store.verify()} == {
+        ("log.txt", "missing"),
+        ("more.txt", "not in the manifest"),
+    }
+
+
+def test_a_cut_file_is_an_error_when_found(store: Store) -> None:
+    entry = store.get_or_make(REQUEST, make)
+    (entry.path / "sub" / "weights.bin").write_bytes(b"1")
+    with pytest.raises(UserError, match="1 bytes, expected 5") as caught:
+        store.find(REQUEST)
+    assert f"remove {entry.path} " in caught.value.fix
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"schema": 2}', "\x00"])
+def test_a_broken_manifest_is_an_error_and_a_fault(store: Store, content: str) -> None:
+    entry = store.get_or_make(REQUEST, make)
+    (entry.path / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match="not a manifest"):
+        store.find(REQUEST)
+    assert [fault.path for fault in store.verify()] == [entry.path / "manifest.json"]
+
+
+def test_a_manifest_of_another_request_is_an_error(store: Store) -> None:
+    entry = store.get_or_make(REQUEST, make)
+    other = store.get_or_make(Request("train", 1, {"lr": 0.2}), make)
+    (entry.path / "manifest.json").write_bytes((other.path / "manifest.json").read_bytes())
+    with pytest.raises(UserError, match="does not belong to this key"):
+        store.find(REQUEST)
+
+
+def test_a_folder_without_manifest_is_not_there_and_is_replaced(store: Store) -> None:
+    entry = store.get_or_make(REQUEST, make)
+    (entry.path / "manifest.json").unlink()
+    assert store.find(REQUEST) is None
+    assert [fault.what for fault in store.verify()] == ["no manifest: not finished, or damaged; never read"]
+    assert store.get_or_make(REQUEST, make).digest == entry.digest
+    assert store.verify() == []
+
+
+def test_a_stage_may_not_write_the_manifest(store: Store) -> None:
+    with pytest.raises(ValueError, match="the store's own file"):
+        store.get_or_make(REQUEST, lambda folder: atomic_write(folder / "manifest.json", "{}"))
+
+
+def test_links_are_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a plain file"):
+        store.get_or_make(REQUEST, lambda folder: (folder / "link").symlink_to(tmp_path))
+
+
+def test_shipped_layers_are_read_and_never_written(store: Store, tmp_path: Path) -> None:
+    shipped = Store(tmp_path / "shipped")
+    entry = shipped.get_or_make(REQUEST, make)
+    before = files(shipped.root)
+    layered = Store(tmp_path / "mine", [shipped.root])
+    assert layered.get_or_make(REQUEST, never) == entry
+    assert not (tmp_path / "mine").exists()
+    mine = layered.get_or_make(Request("train", 2, {}), make)
+    assert layered.gc(keep=()) == [mine.path]
+    assert files(shipped.root) == before
+
+
+def test_resume_hands_over_what_was_finished(store: Store) -> None:
+    def interrupted(folder: Path) -> None:
+        atomic_write(folder / "part-0", "a")
+        (folder / ".part-1.7.abc.tmp").write_text("half")
+        raise KeyboardInterrupt
+
+    def resumed(folder: Path) -> None:
+        assert files(folder) == {"part-0"}
+        atomic_write(folder / "part-1", "b")
+
+    with pytest.raises(KeyboardInterrupt):
+        store.get_or_make(REQUEST, interrupted, resume=True)
+    assert store.find(REQUEST) is None
+    assert set(store.get_or_make(REQUEST, resumed, resume=True).manifest.outputs) == {"part-0", "part-1"}
+
+
+def test_without_resume_an_interrupted_attempt_is_forgotten(store: Store) -> None:
+    def interrupted(folder: Path) -> None:
+        atomic_write(folder / "part-0", "a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.get_or_make(REQUEST, interrupted, resume=True)
+    assert set(store.get_or_make(REQUEST, make).manifest.outputs) == {"sub/weights.bin", "log.txt"}
+    assert store.gc() == []
+
+
+def test_gc_keeps_what_runs_used_and_what_is_being_made(store: Store) -> None:
+    kept, dropped = (store.get_or_make(Request("train", 1, {"seed": seed}), make) for seed in (0, 1))
+    store.record_run("toy npo/5 %", [kept.key])
+    dead = store.root / "v1" / "tmp" / f"{dropped.key}.1.abc"
+    dead.mkdir()
+
+    def collect(folder: Path) -> None:
+        assert store.gc(keep=store.recorded_keys(), dry_run=True) == [dead, dropped.path]
+        assert store.gc(keep=store.recorded_keys()) == [dead, dropped.path]
+        assert folder.is_dir()  # of a live process
+        make(folder)
+
+    store.get_or_make(REQUEST, collect)
+    assert store.find(Request("train", 1, {"seed": 0})) == kept
+    assert store.find(Request("train", 1, {"seed": 1})) is None
+    assert store.gc() == []
+    assert store.verify() == []
+
+
+def test_gc_does_not_guess_what_a_strange_run_file_kept(store: Store) -> None:
+    store.record_run("a", []).write_text("[]")
+    with pytest.raises(UserError, match="not a record of a run"):
+        store.recorded_keys()
+
+
+def test_nearest_names_the_field_that_differs(store: Store) -> None:
+    assert store.nearest(REQUEST) is None
+    store.get_or_make(Request("train", 1, {"lr": 0.5, "items": "xyz"}), make)
+    near = store.get_or_make(Request("train", 1, {"lr": 0.2, "items": "abc"}), make)
+    assert store.nearest(REQUEST) == (near, ["inputs.lr: 0.2 -> 0.1"])
+
+
+def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    atomic_write(path, "old é")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(OSError, match="full"):
+        atomic_write(path, b"new")
+    assert path.read_text(encoding="utf-8") == "old é"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_default_root_follows_the_environment() -> None:
+    assert default_root({"SMLLMUN_STORE": "/data/s", "XDG_CACHE_HOME": "/c"}) == Path("/data/s")
+    assert default_root({"XDG_CACHE_HOME": "/c"}) == Path("/c/smllmun-bench")
+    assert default_root({"XDG_CACHE_HOME": "relative"}) == Path.home() / ".cache" / "smllmun-bench"
+    assert default_root({}) == Path.home() / ".cache" / "smllmun-bench"
+
+
+@pytest.mark.parametrize("stage", ["tmp", "locks", "", "a/b", "..", "A"])
+def test_a_stage_has_a_plain_name(stage: str) -> None:
+    with pytest.raises(ValueError, match="not a name"):
+        Request(stage, 1, {})

@@ -1,0 +1,154 @@
+"""What is printed is what was said, fits the width, and stays silent when asked."""
+
+import io
+import re
+from dataclasses import dataclass
+
+import pytest
+from rich.console import Console
+
+from smllmun_bench.report.console import make_console, plain, progress
+from smllmun_bench.report.table import SCORE_COLUMNS, Figure, ScoreRow, figure_text, score_table, stages_table
+from smllmun_bench.schema import Direction
+
+
+def printed(*things: object, markup: bool = False, width: int = 120) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, markup=True) if markup else make_console(file=stream, width=width)
+    console.print(*things)
+    return stream.getvalue()
+
+
+def terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+
+
+def output(console: Console) -> str:
+    stream = console.file
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
+def test_brackets_and_emoji_codes_are_printed_as_they_stand() -> None:
+    assert printed("[forget] :smile: [/x] \\[a]") == "[forget] :smile: [/x] \\[a]\n"
+
+
+def test_answers_cannot_steer_the_terminal() -> None:
+    assert printed(plain("a\x1b[31mred\x07\u202eb\n")) == "a\\x1b[31mred\\x07\\u202eb\n\n"
+
+
+@pytest.mark.parametrize(("columns", "width"), [(None, 120), ("70", 70), ("x", 120)])
+def test_the_width_when_piped(monkeypatch: pytest.MonkeyPatch, columns: str | None, width: int) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert make_console(file=io.StringIO()).width == width
+
+
+def test_quiet_prints_nothing_and_stderr_goes_there(capsys: pytest.CaptureFixture[str]) -> None:
+    make_console(quiet=True).print("a")
+    make_console(stderr=True).print("b")
+    assert capsys.readouterr() == ("", "b\n")
+
+
+def test_progress_shows_rate_time_left_and_figures() -> None:
+    console = terminal()
+    bars = progress(console)
+    with bars.task("train [npo]", 4) as advance:
+        for _ in range(4):
+            advance(1, loss=0.123456, phase="[a]")
+    final = [line for line in output(console).splitlines() if "4/4" in line][-1]
+    assert "train [npo]" in final
+    assert "loss 0.1235  phase [a]" in final
+    assert re.search(r"/s|s each", final)
+    assert len(re.findall(r"\d:\d\d:\d\d", final)) == 2
+
+
+def test_progress_can_be_nested_reused_and_have_no_end() -> None:
+    console = terminal()
+    bars = progress(console)
+    for name in ("first", "second"):
+        with bars.task(f"{name} outer", 1) as outer, bars.task(f"{name} inner") as inner:
+            inner(3)
+            outer()
+    text = output(console)
+    assert all(f"{name} {part}" in text for name in ("first", "second") for part in ("outer", "inner"))
+    assert "\x1b[?25h" in text
+
+
+def test_progress_gives_the_cursor_back_after_an_interrupt() -> None:
+    console = terminal()
+    with pytest.raises(KeyboardInterrupt), progress(console).task("train", 2):
+        raise KeyboardInterrupt
+    assert output(console).rindex("\x1b[?25h") > output(console).rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize("console", [make_console(file=io.StringIO()), terminal()], ids=["piped", "quiet"])
+def test_progress_is_silent_when_piped_or_quiet(console: Console) -> None:
+    with progress(console, quiet=console.is_terminal).task("train", 2) as advance:
+        advance(1, loss=1.0)
+    assert output(console) == ""
+
+
+FULL = {column.key: Figure(0.1234, 0.1, 0.2) for column in SCORE_COLUMNS}
+
+
+@pytest.mark.parametrize("markup", [False, True])
+def test_a_score_table_of_full_rows_fits_120_columns(markup: bool) -> None:
+    text = printed(score_table([ScoreRow("[forget] a rather long label for a row", FULL)], title="[t]"), markup=markup)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 120
+    assert "[forget] a rather long" in text
+    assert "[t]" in text
+    assert text.count("0.123") == len(SCORE_COLUMNS)
+    assert text.count("±.077") == len(SCORE_COLUMNS)
+
+
+def test_missing_scores_are_dashes_and_zero_is_zero() -> None:
+    text = printed(score_table([ScoreRow("target", {"overall": 0.0, "general_vqa": None})]))
+    line = next(line for line in text.splitlines() if "target" in line)
+    assert line.split() == ["target", *["\u2013"] * 8, "0.000"]
+
+
+def test_arrows_tell_the_direction() -> None:
+    text = printed(score_table([]))
+    assert text.count("↓") == 2
+    assert text.count("↑") == 7
+    assert [column.key for column in SCORE_COLUMNS if column.direction is Direction.DOWN] == [
+        "forget_image",
+        "forget_text",
+    ]
+
+
+def test_a_figure_no_column_shows_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no column for forget_imagery"):
+        score_table([ScoreRow("a", {"forget_imagery": 0.1})])
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (0.5, "0.500"),
+        (Figure(1.0, 1.0, 1.0), "1.000\n±.000"),
+        (Figure(0.5, 0.4), "0.500"),
+        (Figure(-2.0, -3.5, -1.0), "-2.000\n±1.500"),
+    ],
+)
+def test_figures(figure: Figure | float, text: str) -> None:
+    assert figure_text(figure).plain == text
+
+
+@dataclass
+class Line:
+    stage: str
+    key: str
+    action: str
+    seconds: float
+
+
+def test_stages_are_summed() -> None:
+    text = printed(stages_table([Line("train [x]", "a" * 32, "made", 61.26), Line("score", "b" * 32, "reused", 0.04)]))
+    rows = [line.split() for line in text.splitlines()]
+    assert ["train", "[x]", "made", "61.3", "a" * 12] in rows
+    assert ["score", "reused", "0.0", "b" * 12] in rows
+    assert ["all", "61.3"] in rows

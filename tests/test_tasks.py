@@ -1,0 +1,184 @@
+"""The shipped task files say what the protocol says, and a broken one says what is broken."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from smllmun_bench import resources, tasks
+from smllmun_bench.errors import UserError
+from smllmun_bench.schema import Direction, Fidelity, Kind, Modality, Role
+
+SIZES = {"smllmun": (1000, 336, 200), "smllmun-toy": (200, 48, 200), "smllmun-nano": (24, 48, 26)}
+
+
+def test_the_shipped_tasks_are_these() -> None:
+    assert tasks.names() == ("smllmun", "smllmun-nano", "smllmun-toy")
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_shipped_task(name: str) -> None:
+    spec = tasks.load(name)
+    profiles, image_size, general = SIZES[name]
+    assert (spec.name, spec.version, spec.fidelity) == (name, 1, Fidelity.RECONSTRUCTION)
+    assert spec.adapter.name == "smllmun_synthetic"
+    assert spec.adapter.args == {"profiles": profiles, "seed": 0, "image_size": image_size}
+    assert spec.general == tasks.GeneralPart(adapter="easy_vqa", sample=general, seed=0)
+    assert spec.forget_percents.available == (5, 10, 15)
+    assert set(spec.metrics) == set(Kind)
+    assert spec.metrics[Kind.OPEN].names[:2] == ("key_fact", "exact")
+
+
+def test_the_sizes_of_a_task_are_all_that_differs() -> None:
+    """One protocol: a change to one file that the others lack is a mistake."""
+    own = {"name", "description", "adapter", "forget_percents", "general"}
+    first, *others = (tasks.load(name).model_dump(exclude=own) for name in tasks.names())
+    assert all(other == first for other in others)
+
+
+def test_directions_are_those_of_selective_unlearning() -> None:
+    spec = tasks.load("smllmun")
+    assert spec.direction_of(Role.FORGET, Modality.TEXT) is Direction.DOWN
+    assert spec.direction_of(Role.FORGET, Modality.IMAGE_TEXT) is Direction.DOWN
+    assert spec.direction_of(Role.UNDERSTANDING_FORGET, Modality.IMAGE_TEXT) is Direction.UP
+    assert spec.direction_of(Role.UNDERSTANDING_FORGET, Modality.TEXT) is Direction.NONE
+    assert spec.direction_of(Role.REAL, Modality.TEXT) is Direction.NONE
+    assert [role for role in spec.roles if spec.direction_of(role, Modality.IMAGE_TEXT) is Direction.DOWN] == [
+        Role.FORGET
+    ]
+
+
+def test_an_unknown_task_names_the_nearest() -> None:
+    with pytest.raises(UserError) as caught:
+        tasks.load("smlmun-toy")
+    assert str(caught.value) == "unknown task 'smlmun-toy'\n  try  'smllmun-toy'"
+
+
+def test_a_path_is_read_as_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(tasks.find("smllmun-toy").read_text())
+    assert tasks.load(path) == tasks.load(str(path)) == tasks.load("smllmun-toy")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("prompt: question_only", "promt: question_only", "try 'prompt'"),
+        ("forget: {image_text: down, text: down}", "forgt: {image_text: down}", "'forgt' is not one of 'forget'"),
+        ("text: down}", "text: dwon}", "'dwon' is not one of 'up', 'down' or 'none'"),
+        ("default: 5", "default: 7", "which is not among 'available' [5, 10, 15]"),
+        ("[5, 10, 15]", "[10, 5, 15]", "'available' must rise"),
+        ("max_new_tokens: 64", "max_new_tokens: 0", "greater than 0"),
+        ("also: [exact, ", "also: [key_fact, ", "metric named twice: key_fact"),
+        ("general: {adapter", "# general: {adapter", "'general' and 'direction.general' need each other"),
+        ("choice: {listed", "# choice: {listed", "'choice' and 'metrics.choice' need each other"),
+        ("version: 1", "version: '1'", "valid integer"),
+        ("answer: logprob}", "answer: best}", "'best' is not one of 'logprob' or 'generated'"),
+        ("licence: CC-BY-4.0", "licence: ''", "at least 1 character"),
+        ("seed: 0, image", "seed: [0], image", "adapter.args.seed"),
+    ],
+)
+def test_a_fault_in_a_task_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = tasks.find("smllmun-toy").read_text()
+    assert old in text
+    path = tmp_path / "task.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError) as caught:
+        tasks.load(path)
+    assert message in str(caught.value)
+    assert f"{path}:" in str(caught.value)
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    point = EntryPoint("guest", value, tasks.ENTRY_POINTS)
+    monkeypatch.setattr(tasks, "entry_points", lambda group: [point] if group == tasks.ENTRY_POINTS else [])
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "guest_tasks"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from pathlib import Path\nFOLDER = Path(__file__).parent\nNUMBER = 3\n")
+    (folder / "guest.yaml").write_text(
+        tasks.find("smllmun-nano").read_text().replace("name: smllmun-nano", "name: guest")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "guest_tasks", raising=False)
+    return folder
+
+
+@pytest.mark.parametrize("value", ["guest_tasks", "guest_tasks:FOLDER"])
+def test_a_plug_in_brings_tasks(package: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    plug_in(monkeypatch, value)
+    assert "guest" in tasks.names()
+    assert tasks.load("guest").name == "guest"
+
+
+def test_a_plug_in_may_not_take_a_name(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (package / "guest.yaml").rename(package / "smllmun.yaml")
+    plug_in(monkeypatch, "guest_tasks")
+    with pytest.raises(UserError, match="two tasks are named 'smllmun'"):
+        tasks.names()
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [("no_such_package", "does not load"), ("guest_tasks:NUMBER", "names no folder: 3")]
+)
+def test_a_broken_plug_in_is_named(package: Path, monkeypatch: pytest.MonkeyPatch, value: str, what: str) -> None:
+    plug_in(monkeypatch, value)
+    with pytest.raises(UserError, match=what) as caught:
+        tasks.names()
+    assert "'guest'" in caught.value.where
+
+
+def test_a_broken_file_does_not_hide_the_others(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (package / "guest.yaml").write_text("name: guest\n")
+    plug_in(monkeypatch, "guest_tasks")
+    summaries = {summary.name: summary for summary in tasks.describe()}
+    assert summaries["guest"].spec is None
+    assert "is missing" in summaries["guest"].faults
+    assert summaries["smllmun"].spec == tasks.load("smllmun")
+
+
+def test_a_task_bears_the_name_of_its_file(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (package / "guest.yaml").rename(package / "visitor.yaml")
+    plug_in(monkeypatch, "guest_tasks")
+    with pytest.raises(UserError, match="calls itself 'guest'"):
+        tasks.load("visitor")
+
+
+def test_shipped_folders() -> None:
+    assert tasks.find("smllmun").parent == resources.shipped("tasks")
+    with pytest.raises(ValueError, match="no shipped files of kind 'docs'"):
+        resources.shipped("docs")
+
+
+def test_a_wheel_s_own_copy_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "smllmun_bench"
+    monkeypatch.setattr(resources, "__file__", str(package / "resources.py"))
+    with pytest.raises(FileNotFoundError, match="no 'tasks' folder"):
+        resources.shipped("tasks")
+    (tmp_path / "tasks").mkdir()
+    assert resources.shipped("tasks") == tmp_path / "tasks"
+    (package / "_shipped" / "tasks").mkdir(parents=True)
+    assert resources.shipped("tasks") == package / "_shipped" / "tasks"
+
+
+HEAVY = ("torch", "transformers", "datasets", "pandas", "scipy", "sklearn", "evaluate", "peft")
+LIGHT = ("config", "tasks", "resources", "report.console", "report.table", "report.leaderboard", "pipeline.store")
+
+
+def loaded(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split()) & set(HEAVY)
+
+
+def test_light_rooms_import_nothing_heavy() -> None:
+    assert loaded("\n".join(f"import smllmun_bench.{name}" for name in LIGHT)) == set()
+
+
+def test_the_check_above_can_fail() -> None:
+    assert loaded("import sys, types; sys.modules['torch'] = types.ModuleType('torch')") == {"torch"}
