@@ -23,7 +23,7 @@ CHAT_TEMPLATE = (
 
 @dataclass(frozen=True, slots=True)
 class ToySize:
-    """Widths and depths. `image` and `patch` in pixels: (image / patch)² image tokens."""
+    """Widths and depths. `image` and `patch` in pixels: (image / patch)² + 1 image tokens, the class token among them."""
 
     image: int = 48
     patch: int = 8
@@ -79,7 +79,7 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
         image_processor=CLIPImageProcessorPil(size=square, crop_size=square, do_center_crop=False),
         tokenizer=tokenizer,
         patch_size=size.patch,
-        vision_feature_select_strategy="default",
+        vision_feature_select_strategy="full",
         num_additional_image_tokens=1,
         image_token="<image>",
         chat_template=CHAT_TEMPLATE,
@@ -112,7 +112,7 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
         text_config=text,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         vision_feature_layer=-1,
-        vision_feature_select_strategy="default",
+        vision_feature_select_strategy="full",
         tie_word_embeddings=True,
     )
     torch.manual_seed(seed)
