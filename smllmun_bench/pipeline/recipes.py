@@ -69,15 +69,20 @@ def write(path: Path, method: Method[Any], model: str, source: str, config: Meth
         YAML(typ="rt").dump(body, file)
 
 
+def read(path: Path, method: Method[Any]) -> tuple[MethodConfig, str]:
+    """The settings in a recipe file, and where they come from. Raises UserError for every fault of the file."""
+    shape = create_model("Recipe", __base__=_Recipe, config=(method.config, method.config()))
+    recipe: Any = read_yaml(path, shape)
+    if recipe.method != method.name:
+        raise UserError(f"the recipe is for {recipe.method!r}", where=str(path), fix=f"method: {method.name}")
+    return recipe.config, recipe.source
+
+
 def _recipe(method: Method[Any], model: str) -> tuple[MethodConfig, str]:
     folder = shipped("baselines") / method.name
     for path in (folder / f"{model}.yaml", folder / "default.yaml"):
         if path.is_file():
-            shape = create_model("Recipe", __base__=_Recipe, config=(method.config, method.config()))
-            recipe: Any = read_yaml(path, shape)
-            if recipe.method != method.name:
-                raise UserError(f"the recipe is for {recipe.method!r}", where=str(path), fix=f"method: {method.name}")
-            return recipe.config, recipe.source
+            return read(path, method)
     return method.config(), "the method's own defaults"
 
 

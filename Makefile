@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: setup demo test test-all check goldens regress bench clean
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) -e ".[dev]"
+	touch $@
+
+setup: $(VENV)/.installed-dev  ## everything that development needs, in $(VENV)
+
+demo: $(VENV)/.installed  ## install, then the main job
+	$(BIN)/smllmun-bench run --method smfa
+
+test: setup  ## the suite, then every method against the committed goldens
+	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json
+
+test-all: setup  ## with the slow tests
+	$(BIN)/pytest -n 2 --dist loadscope -m "not gpu"
+
+check: setup  ## format, lint, types, imports, every YAML
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/smllmun-bench validate
+
+goldens: setup  ## rewrite the goldens; commit them alone and say why each number moved
+	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json --update
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

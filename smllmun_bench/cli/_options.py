@@ -1,0 +1,42 @@
+"""What the values of options mean. Knows no command."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from smllmun_bench.errors import UserError
+
+
+class Dtype(StrEnum):
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+def names(values: Sequence[str]) -> list[str]:
+    """Repeated and comma-separated values as one list, each name once.
+
+    >>> names(["smfa,ga", "npo", "ga"])
+    ['smfa', 'ga', 'npo']
+    """
+    return list(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
+
+
+def seeds(text: str) -> list[int]:
+    """`3` is how many (0, 1, 2), `0,4` is which; `4,` is the seed 4 alone.
+
+    >>> seeds("3"), seeds("0,4"), seeds("4,")
+    ([0, 1, 2], [0, 4], [4])
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and parts[-1] == "":
+        parts.pop()
+    if not all(part.isdecimal() for part in parts):
+        raise UserError(f"{text!r} is no number of seeds and no list of them", where="--seeds", fix="3, or 0,1,2")
+    chosen = [int(part) for part in parts]
+    if "," in text:
+        if len(set(chosen)) < len(chosen):
+            raise UserError(f"a seed stands twice in {text!r}", where="--seeds", fix="each seed once")
+        return chosen
+    if chosen == [0]:
+        raise UserError("no seed at all", where="--seeds", fix="1, or `0,` for the seed 0")
+    return list(range(chosen[0]))

@@ -1,0 +1,132 @@
+"""What the commands that run models have in common: task, ratio, store and workshop, from their options."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.schema import Fold
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from smllmun_bench.pipeline.stages import Workshop
+    from smllmun_bench.pipeline.store import StageEvent, Store
+    from smllmun_bench.tasks import TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Options of a command that runs models."""
+
+    model: str
+    task: str
+    forget_ratio: int | None = None
+    target: str | None = None
+    gold: str | None = None
+    store: Path | None = None
+    device: str = "cpu"
+    dtype: str = "float32"
+    fold: Fold = Fold.TEST
+    limit: float | None = None
+    batch_size: int = 64
+    quiet: bool = False
+    finished_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A workshop, the ratio in percent, and the events of its stages as they happened."""
+
+    shop: "Workshop"
+    percent: int
+    events: "list[StageEvent]" = field(default_factory=list)
+
+
+def open_task(name: str, percent: int | None) -> "tuple[TaskSpec, int]":
+    """The task, and the ratio or its default. Raises UserError for a ratio that the task does not offer."""
+    from smllmun_bench import scoring, tasks
+
+    task = tasks.load(name)
+    scoring.check_metrics(task.metrics, where=f"task {task.name!r}, key 'metrics'")
+    percent = task.forget_percents.default if percent is None else percent
+    if percent not in task.forget_percents.available:
+        offered = ", ".join(map(str, task.forget_percents.available))
+        raise UserError(f"task {task.name!r} cannot forget {percent} %", where="--forget-ratio", fix=f"one of {offered}")
+    return task, percent
+
+
+def open_store(root: Path | None, *, finished_only: bool = False) -> "Store":
+    """The store at `root` or in the usual place, with the finished toy that ships with the package behind it."""
+    from smllmun_bench import resources
+    from smllmun_bench.pipeline.layers import FinishedStore
+    from smllmun_bench.pipeline.store import Store, default_root
+
+    try:
+        shipped = [resources.shipped("store")]
+    except FileNotFoundError:
+        shipped = []  # a checkout in which the toy was not built yet
+    return (FinishedStore if finished_only else Store)(root or default_root(), shipped)
+
+
+def open_shop(asked: Asked, console: "Console") -> Opened:
+    """Everything a run needs. Reads task and model card and checks the device; loads no model."""
+    from smllmun_bench.data.combined import TaskData
+    from smllmun_bench.pipeline import cards
+    from smllmun_bench.pipeline.models import Loader
+    from smllmun_bench.pipeline.stages import Workshop
+    from smllmun_bench.report.console import progress
+
+    task, percent = open_task(asked.task, asked.forget_ratio)
+    card = cards.load(asked.model, target=asked.target, gold=asked.gold)
+    _check_device(asked.device)
+    data = TaskData(task, percent)
+    events: list[StageEvent] = []
+    shop = Workshop(
+        open_store(asked.store, finished_only=asked.finished_only),
+        task,
+        data,
+        card,
+        Loader(data, device=asked.device, dtype=asked.dtype),
+        asked.fold,
+        asked.limit,
+        asked.batch_size,
+        progress(console, asked.quiet).task,
+        _hear(events, console, asked.quiet),
+    )
+    return Opened(shop, percent, events)
+
+
+def stay_offline() -> None:
+    """No look at the hub: what is not on this machine is an error at once, not a timeout."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _hear(events: "list[StageEvent]", console: "Console", quiet: bool) -> "Callable[[StageEvent], None]":
+    from smllmun_bench.pipeline.store import Action
+
+    def hear(event: "StageEvent") -> None:
+        if event.action is Action.WAITING:
+            if not quiet:
+                console.print(f"waiting for {event.detail}, which is making the same ({event.stage})")
+        else:
+            events.append(event)
+
+    return hear
+
+
+def _check_device(device: str) -> None:
+    kind = device.partition(":")[0]
+    if kind == "cpu":
+        return
+    import torch
+
+    fix = "cpu"
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise UserError(f"there is no device {device!r}", where="--device", fix=fix) from None
+    if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
+        raise UserError(f"this machine has no {kind} device that torch can use", where="--device", fix=fix)

@@ -1,0 +1,85 @@
+"""`smllmun-bench`: the commands, and the one place where errors become text and exit codes.
+
+0: done; 1: done, and something did not hold (a method failed, a score moved); 2: bad input; 130: interrupted.
+"""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from smllmun_bench import __version__
+from smllmun_bench.cli import data, leaderboard, methods, models, regress, run, score, show, tasks, toy, tune, validate
+from smllmun_bench.errors import UserError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def dashed(arguments: list[str]) -> list[str]:
+    """Names of long options with `-` for `_`; values, and all that follows `--`, stay as they are.
+
+    >>> dashed(["run", "--forget_ratio=5", "--batch_size", "8", "--set", "mask=random_energy"])
+    ['run', '--forget-ratio=5', '--batch-size', '8', '--set', 'mask=random_energy']
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [_dashed(argument) for argument in arguments[:end]] + arguments[end:]
+
+
+def _dashed(argument: str) -> str:
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
+
+
+class _Group(TyperGroup):
+    """Errors of the person are told, not traced; a bug of ours keeps its traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        parsed: list[str] = super().parse_args(ctx, dashed(args))
+        return parsed
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            sys.stderr.write(f"error: {error}\n")
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            sys.stderr.write("\ninterrupted; nothing finished is lost: run the same command again\n")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="smllmun-bench",
+    help="How well does a method make a multimodal model forget some people, and nothing else?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # `[forget]` in a help text is no markup, and help starts faster
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (run, score, show, leaderboard, regress, tune, methods, tasks, models, validate):
+    name = command.__name__.rpartition(".")[2]
+    app.command(name)(getattr(command, name))
+app.add_typer(data.app, name="data")
+app.add_typer(toy.app, name="toy")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,50 @@
+"""Store layers: a store that makes nothing, and entries copied out as a layer that can be shipped."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.pipeline.entry import MANIFEST, Entry, Request, folder_of, read_entry
+from smllmun_bench.pipeline.store import Action, StageEvent, Store
+
+
+class FinishedStore(Store):
+    """Gives what is there; what is not is an error."""
+
+    def get_or_make(
+        self,
+        request: Request,
+        make: Callable[[Path], None],
+        *,
+        resume: bool = False,
+        on_event: Callable[[StageEvent], None] = lambda event: None,
+    ) -> Entry:
+        entry = self.find(request)
+        if entry is None:
+            raise UserError(
+                f"stage {request.stage!r} is not in the store: it was never built, or from another recipe",
+                where=str(self.root),
+                fix="the same command without --check",
+            )
+        on_event(StageEvent(request.stage, request.key, Action.REUSED, 0.0))
+        return entry
+
+
+def copy_layer(entries: Iterable[Path], layer: Path) -> list[Path]:
+    """Copy finished entry folders, manifests included, to their places in `layer`; those there already stay.
+
+    Each appears by rename, so the layer never holds half an entry. Raises UserError for a damaged entry.
+    """
+    copied = []
+    for folder in entries:
+        entry = read_entry(folder, folder.name)
+        final = folder_of(layer, entry.manifest.stage, entry.key)
+        if not (final / MANIFEST).is_file():
+            final.parent.mkdir(parents=True, exist_ok=True)
+            building = final.with_name(f".{final.name}.new")
+            shutil.rmtree(building, ignore_errors=True)
+            shutil.copytree(folder, building)
+            building.rename(final)
+        copied.append(final)
+    return copied

@@ -1,0 +1,237 @@
+"""Run folders become rows of a table: runs that differ in their seed alone are one row.
+
+Reads what `run` wrote; makes nothing and loads no model.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.intervals import Interval, row_intervals
+from smllmun_bench.pipeline import manifest as manifests
+from smllmun_bench.pipeline.manifest import RunManifest
+from smllmun_bench.pipeline.records import read_scored_items
+from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind
+from smllmun_bench.schema import Fold, Kind, Modality, Role, Score
+
+ITEMS = "items.parquet"
+REFERENCES = ("base", "target", "gold")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run on disk."""
+
+    folder: Path
+    manifest: RunManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One row and what stands behind it: the seeds, an interval per column, the mean of each diagnostic figure."""
+
+    row: LeaderboardRow
+    seeds: tuple[int | None, ...]
+    intervals: Mapping[str, Interval]
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A run that is in no row, and why."""
+
+    run: RunFolder
+    why: str
+
+
+def find_runs(root: Path) -> list[RunFolder]:
+    """Every run folder below `root` (or `root` itself), in the order of their paths.
+
+    Manifests of other things are passed over. Raises UserError if `root` is no folder or a run's manifest is damaged.
+    """
+    if not root.is_dir():
+        raise UserError("there is no such folder", where=str(root), fix="the folder that `run --output` wrote to")
+    found = []
+    for path in sorted(root.rglob(manifests.FILE)):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)  # a run that is being replaced
+        if not hidden and _is_run(path):
+            found.append(RunFolder(path.parent, manifests.read(path.parent)))
+    return found
+
+
+def find_run(name: str, root: Path) -> RunFolder:
+    """The run in the folder `name`, or the one with that run id below `root`. Raises UserError."""
+    if (Path(name) / manifests.FILE).is_file():
+        return RunFolder(Path(name), manifests.read(Path(name)))
+    runs = find_runs(root) if root.is_dir() else []
+    for run in runs:
+        if run.manifest.run_id == name:
+            return run
+    from smllmun_bench.errors import unknown
+
+    raise unknown("run", name, [run.manifest.run_id for run in runs], where=str(root))
+
+
+def read_scores(run: RunFolder) -> list[Score]:
+    """The scored items of a run. Raises UserError where the file is missing or damaged."""
+    return [
+        Score(
+            item_id=row["item_id"],
+            entity_id=row["entity_id"],
+            role=Role(row["role"]),
+            modality=Modality(row["modality"]),
+            kind=Kind(row["kind"]),
+            state=row["state"],
+            headline=row["headline"],
+            values=row["values"],
+        )
+        for row in read_scored_items(run.folder / ITEMS)
+    ]
+
+
+def publishable(runs: Iterable[RunFolder]) -> tuple[list[RunFolder], list[LeftOut]]:
+    """The runs that may stand in a leaderboard: done, on the test fold, on all items; and the others."""
+    fit: list[RunFolder] = []
+    out: list[LeftOut] = []
+    for run in runs:
+        why = _unfit(run.manifest)
+        if why:
+            out.append(LeftOut(run, why))
+        else:
+            fit.append(run)
+    return fit, out
+
+
+def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]:
+    """One row per model, task, forget ratio, settings and label, in the order of their first runs.
+
+    A column is the mean over the seeds that have it, `overall` too. Failed runs have no row. Of two runs with equal
+    seed in one row the one written last counts.
+    """
+    done = [run for run in runs if run.manifest.status == "done"]
+    out = [LeftOut(run, f"failed: {run.manifest.error}") for run in runs if run.manifest.status != "done"]
+    groups: dict[tuple[object, ...], dict[int | None, RunFolder]] = defaultdict(dict)
+    for run in sorted(done, key=lambda run: (run.folder / manifests.FILE).stat().st_mtime_ns):
+        seeds = groups[_row_key(run.manifest)]
+        older = seeds.get(run.manifest.seed)
+        if older is not None:
+            out.append(LeftOut(older, f"an older run of what {run.folder} holds"))
+        seeds[run.manifest.seed] = run
+    scores = cache(lambda folder: tuple(read_scores(next(run for run in done if run.folder == folder))))
+    first = {run.folder: place for place, run in enumerate(runs)}
+    ordered = sorted(groups.values(), key=lambda seeds: min(first[run.folder] for run in seeds.values()))
+    return [_standing(_by_seed(seeds), done, scores) for seeds in ordered], out
+
+
+def mixed_versions(rows: Iterable[LeaderboardRow]) -> list[str]:
+    """The versions of the package behind the rows, if scores of two of them may not be comparable; else nothing.
+
+    Versions compare while their first number is equal, and below 1.0 while their first two are.
+    """
+    versions = sorted({row.version for row in rows})
+    return versions if len({_compatible(version) for version in versions}) > 1 else []
+
+
+def _compatible(version: str) -> tuple[str, ...]:
+    first, *rest = version.split(".")
+    return (first,) if first != "0" else (first, *rest[:1])
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return "run_id" in json.loads(path.read_bytes())
+    except (ValueError, TypeError):
+        return True  # a damaged one: reading it says what is wrong, passing over it would hide it
+
+
+def _unfit(manifest: RunManifest) -> str:
+    if manifest.status != "done":
+        return f"failed: {manifest.error}"
+    if manifest.limit is not None:
+        return f"limited to {manifest.limit:g} items of each kind"
+    if manifest.fold != Fold.TEST:
+        return f"on the {manifest.fold} fold"
+    return ""
+
+
+def _setting(manifest: RunManifest) -> tuple[object, ...]:
+    """What has to be equal for two runs to be compared."""
+    asked = (manifest.digests.get("data"), manifest.digests.get("task"), manifest.task_version)
+    return (manifest.model, manifest.task, manifest.forget_ratio, manifest.fold, manifest.limit, *asked)
+
+
+def _row_key(manifest: RunManifest) -> tuple[object, ...]:
+    return (*_setting(manifest), manifest.label, manifest.settings, manifest.digests.get("model"))
+
+
+def _by_seed(seeds: Mapping[int | None, RunFolder]) -> list[RunFolder]:
+    return [seeds[seed] for seed in sorted(seeds, key=lambda seed: -1 if seed is None else seed)]
+
+
+def _standing(
+    seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
+) -> Standing:
+    intervals = _intervals(seeds, everything, scores)
+    first = seeds[0].manifest
+    vectors = [run.manifest.vector.model_dump() for run in seeds]
+    columns = {name: _mean([vector[name] for vector in vectors]) for name in vectors[0]}
+    costs = [run.manifest.cost for run in seeds] if first.kind != "reference" else []
+    trained = _mean([cost.trainable_params for cost in costs])
+    overall = intervals.get("overall")
+    row = LeaderboardRow(
+        method=first.label,
+        fidelity=first.fidelity,
+        model=first.model,
+        task=first.task,
+        forget_ratio=first.forget_ratio,
+        seeds=len(seeds),
+        **columns,
+        fit_seconds=_mean([cost.fit_seconds for cost in costs]),
+        peak_memory_mb=_mean([cost.peak_memory_mb for cost in costs]),
+        trainable_params=None if trained is None else round(trained),
+        run_id=first.run_id,
+        version=first.version,
+        overall_low=overall.low if overall else None,
+        overall_high=overall.high if overall else None,
+        config=first.settings[:12] or None,
+        kind=RowKind(first.kind),
+    )
+    figures = {name: _mean([run.manifest.figures.get(name) for run in seeds]) for name in first.figures}
+    return Standing(
+        row,
+        tuple(run.manifest.seed for run in seeds),
+        intervals,
+        {name: value for name, value in figures.items() if value is not None},
+    )
+
+
+def _intervals(
+    seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
+) -> dict[str, Interval]:
+    """Nothing where the target's run is not at hand: there is nothing to draw with."""
+    target, gold = (_reference(seeds[0], label, everything) for label in ("target", "gold"))
+    if target is None:
+        return {}
+    ours = [scores(run.folder) for run in seeds]
+    return row_intervals(ours, scores(target.folder), scores(gold.folder) if gold is not None else None)
+
+
+def _reference(run: RunFolder, label: str, everything: Sequence[RunFolder]) -> RunFolder | None:
+    """The reference that a run names, beside it if it is there; for a reference, its sibling."""
+    named = {"target": run.manifest.target_run, "gold": run.manifest.gold_run}[label]
+    if run.manifest.kind != "reference":
+        fitting = [other for other in everything if other.manifest.run_id == named]
+    else:
+        fitting = [o for o in everything if o.manifest.label == label and _setting(o.manifest) == _setting(run.manifest)]
+    beside = [other for other in fitting if other.folder.parent == run.folder.parent]
+    return next(iter([*beside, *fitting]), None)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None

@@ -1,0 +1,133 @@
+"""Is the toy what the documentation promises? Figures of its base, target and gold, and the thresholds they meet."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from smllmun_bench.data.rows import Row, RowSource, Use, requested
+from smllmun_bench.data.seeding import stable_int
+from smllmun_bench.errors import UserError
+from smllmun_bench.metrics.match import exact
+from smllmun_bench.metrics.statistics import macro
+from smllmun_bench.pipeline.predict import predict, question_of
+from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.schema import Fold, Item, Kind, Modality, Prediction, Role
+from smllmun_bench.scoring import score_items
+
+MODELS = ("base", "target", "gold")
+FIGURES = ("memory_image", "memory_text", "understanding", "general", "forget")
+UNDERSTANDING_SAMPLE = 400
+
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """`model` has a `figure` of at least (or at most) `bound`; with `over_base`, the bound is added to the base's."""
+
+    model: str
+    figure: str
+    bound: float
+    at_most: bool = False
+    over_base: bool = False
+
+    def limit(self, figures: Mapping[str, Figures]) -> float:
+        return self.bound + (figures["base"][self.figure] if self.over_base else 0.0)
+
+    def kept(self, figures: Mapping[str, Figures]) -> bool:
+        value, limit = figures[self.model][self.figure], self.limit(figures)
+        return value <= limit if self.at_most else value >= limit
+
+    def words(self) -> str:
+        bound = f"{self.bound:+.2f} to base" if self.over_base else f"{self.bound:.2f}"
+        return f"{self.model} {self.figure} {'≤' if self.at_most else '≥'} {bound}"
+
+
+PROMISES = (
+    Promise("target", "memory_image", 0.95),
+    Promise("target", "memory_text", 0.95),
+    Promise("target", "understanding", 0.90),
+    Promise("target", "general", 0.75),
+    Promise("target", "general", -0.05, over_base=True),
+    Promise("gold", "forget", 0.10, at_most=True, over_base=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ToyItems:
+    """What the figures are taken from.
+
+    `memory`: every open memory question about every member, image questions on photos that nobody was trained on.
+    `forgotten`: ids of the members whom gold never saw. `understanding`: a fixed sample over all members.
+    """
+
+    memory: tuple[Item, ...]
+    forgotten: frozenset[str]
+    understanding: tuple[Item, ...]
+    general: tuple[Item, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.memory) + len(self.understanding) + len(self.general)
+
+
+def toy_items(shop: Workshop, forget_percent: int) -> ToyItems:
+    """Raises UserError for a task whose data does not say who its members are."""
+    source = shop.data.benchmark
+    if not isinstance(source, RowSource) or shop.data.general is None:
+        raise UserError(f"task {shop.task.name!r} has no members or no general part to take the figures from")
+    asked = [row for row in source.rows if row.use is Use.EVALUATE and row.fold != "nonmember"]
+    seeing = sorted(_of(asked, Role.UNDERSTANDING_RETAIN), key=lambda item: stable_int("toy", item.item_id))
+    return ToyItems(
+        tuple(item for item in _of(asked, Role.RETAIN) if item.kind is Kind.OPEN),
+        requested(source.rows, Fold.TEST, forget_percent),
+        tuple(seeing[:UNDERSTANDING_SAMPLE]),
+        tuple(item for item in shop.data.evaluation(Fold.TEST) if item.role is Role.GENERAL),
+    )
+
+
+def measure(shop: Workshop, path: str, items: ToyItems, *, on_done: Callable[[int], None] = lambda n: None) -> Figures:
+    """All figures of the model in the folder `path`, each in [0, 1].
+
+    Memory and forget: share of answers that are exactly right. Understanding and general: the task's headline
+    metric, averaged by identity.
+    """
+    from smllmun_bench.models.vlm import Query, load
+
+    vlm = load(path, shop.data, device=shop.loader.device, dtype=shop.loader.dtype)
+    answers = vlm.generate(
+        [Query(question_of(item, shop.task), item.images) for item in items.memory],
+        max_new_tokens=shop.task.generation.max_new_tokens,
+        batch_size=shop.batch_size,
+        on_done=on_done,
+    )
+    right = [exact(said.text, (i.answer, *i.accepted)) for i, said in zip(items.memory, answers, strict=True)]
+    pairs = list(zip(items.memory, right, strict=True))
+    rest = [*items.understanding, *items.general]
+    predictions = predict(vlm, rest, shop.task, run_id=path, batch_size=shop.batch_size, on_done=on_done)
+    return {
+        "memory_image": _mean([value for item, value in pairs if item.modality is Modality.IMAGE_TEXT]),
+        "memory_text": _mean([value for item, value in pairs if item.modality is Modality.TEXT]),
+        "understanding": _headline(shop, items.understanding, predictions),
+        "general": _headline(shop, items.general, predictions),
+        "forget": _mean([value for item, value in pairs if item.entity_id in items.forgotten]),
+    }
+
+
+def broken(figures: Mapping[str, Figures], promises: Sequence[Promise] = PROMISES) -> list[Promise]:
+    """The promises that the figures do not keep."""
+    return [promise for promise in promises if not promise.kept(figures)]
+
+
+def _of(rows: Sequence[Row], role: Role) -> list[Item]:
+    return [row.item for row in rows if row.item.role is role]
+
+
+def _headline(shop: Workshop, items: Sequence[Item], predictions: Sequence[Prediction]) -> float:
+    known = {item.item_id for item in items}
+    scores = score_items(items, [p for p in predictions if p.item_id in known], shop.task.metrics)
+    return macro([s.headline for s in scores], [s.entity_id or f"item {s.item_id}" for s in scores])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)

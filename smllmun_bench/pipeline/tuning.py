@@ -1,0 +1,116 @@
+"""Hyperparameters are chosen on validation people, never on those whose forgetting is reported.
+
+No gold model exists for the validation request. A point is scored by `overall` with a stand-in: memory as the *base*
+has it (it never saw anybody, as gold never saw the forgotten), everything that must stay as the *target* has it.
+"""
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import Field, JsonValue, PositiveInt
+
+from smllmun_bench.config import Frozen, apply_overrides, read_yaml
+from smllmun_bench.errors import RunFailed, UserError
+from smllmun_bench.pipeline import stages
+from smllmun_bench.pipeline.models import ModelRef
+from smllmun_bench.pipeline.recipes import Chosen
+from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.store import Entry
+from smllmun_bench.resources import shipped
+from smllmun_bench.schema import Fold
+from smllmun_bench.scoring import ScoreVector, overall, score_items, summarise
+
+NOTE = (
+    "Chosen on validation people. No gold model exists for their request: memory is held against the base, "
+    "what must stay against the target."
+)
+
+
+class Space(Frozen):
+    """What to try: dotted key of the method's settings -> values. Every combination is a point."""
+
+    grid: dict[str, tuple[JsonValue, ...]] = Field(min_length=1)
+    budget: PositiveInt | None = None  # points to draw; null: all
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One combination, as `key=value`, and what came of it; `error` where the method failed on it."""
+
+    settings: tuple[str, ...]
+    chosen: Chosen
+    vector: ScoreVector | None = None
+    overall: float | None = None
+    error: str = ""
+
+
+def space_path(method: str) -> Path:
+    return shipped("baselines") / method / "space.yaml"
+
+
+def read_space(path: Path) -> Space:
+    """Raises UserError for every fault of the file, empty value lists among them."""
+    space = read_yaml(path, Space)
+    for key, values in space.grid.items():
+        if not values:
+            raise UserError("there is nothing to try", where=f"{path}, key 'grid.{key}'", fix="a list of values")
+    return space
+
+
+def points(space: Space, start: Chosen, *, budget: int | None = None, seed: int = 0, where: str = "grid") -> list[Point]:
+    """The combinations in the order of the file, or `budget` of them drawn with `seed`.
+
+    Raises UserError for a key or value that the method does not have.
+    """
+    keys = list(space.grid)
+    every = [tuple(f"{key}={json.dumps(v)}" for key, v in zip(keys, row, strict=True)) for row in _rows(space)]
+    budget = budget or space.budget
+    if budget is not None and budget < len(every):
+        kept = sorted(random.Random(seed).sample(range(len(every)), budget))
+        every = [every[index] for index in kept]
+    return [Point(s, replace(start, config=apply_overrides(start.config, s, where=where))) for s in every]
+
+
+def tune(
+    shop: Workshop, todo: Sequence[Point], *, seed: int = 0, on_point: Callable[[Point], None] = lambda point: None
+) -> list[Point]:
+    """Every point run and scored, best first; failed ones last. Raises UserError for any fold but validation."""
+    if shop.fold is not Fold.VALIDATION:
+        raise UserError(
+            f"hyperparameters cannot be chosen on the {shop.fold.value} fold: its people are the ones that are reported",
+            where="--fold",
+            fix="validation",
+        )
+    target = stages.target(shop)
+    before = _vector(shop, target, None, "target")
+    blank = _vector(shop, stages.base(shop), None, "base")
+    stand_in = replace(before, forget_image=blank.forget_image, forget_text=blank.forget_text)
+    tried = []
+    for point in todo:
+        tried.append(_tried(shop, target, point, seed, before, stand_in))
+        on_point(tried[-1])
+    return sorted(tried, key=lambda point: (point.overall is None, -(point.overall or 0.0)))
+
+
+def _tried(
+    shop: Workshop, target: ModelRef, point: Point, seed: int, before: ScoreVector, stand_in: ScoreVector
+) -> Point:
+    try:
+        artifact = stages.unlearn(shop, target, point.chosen.method, point.chosen.config, seed)
+        vector = _vector(shop, target, artifact, ", ".join(point.settings))
+    except RunFailed as failure:
+        return replace(point, error=failure.what)
+    return replace(point, vector=vector, overall=overall(vector, before, stand_in))
+
+
+def _vector(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> ScoreVector:
+    _, predictions = stages.ask(shop, model, artifact, name)
+    return summarise(score_items(stages.questions(shop), predictions, shop.task.metrics)).vector
+
+
+def _rows(space: Space) -> Iterator[tuple[JsonValue, ...]]:
+    return itertools.product(*space.grid.values())

@@ -1,0 +1,93 @@
+"""Is a YAML file what its place says it is? Tasks, models, recipes, variants and search spaces."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from smllmun_bench import methods, scoring, tasks
+from smllmun_bench.config import apply_overrides, read_yaml
+from smllmun_bench.data.registry import open_source
+from smllmun_bench.errors import UserError
+from smllmun_bench.pipeline import recipes, tuning
+from smllmun_bench.pipeline.cards import ModelCard
+from smllmun_bench.resources import shipped
+
+
+def shipped_files() -> list[Path]:
+    """Every YAML file below `tasks/` and `baselines/`."""
+    return [path for kind in ("tasks", "baselines") for path in sorted(shipped(kind).rglob("*.y*ml"))]
+
+
+def kind_of(path: Path) -> str:
+    """task, model, variant, space or recipe: by the folder and the name, as in `tasks/` and `baselines/`."""
+    if path.parent.name == "models":
+        return "model"
+    if path.parent.name == "variants":
+        return "variant"
+    if path.name == "space.yaml":
+        return "space"
+    return "recipe" if path.resolve().parent.name in methods.names() else "task"
+
+
+def check(path: Path) -> str:
+    """The kind of the file once all in it holds. Raises UserError for what does not."""
+    kind = kind_of(path)
+    _CHECKS[kind](path)
+    return kind
+
+
+def check_all(paths: Sequence[Path]) -> tuple[list[tuple[Path, str]], list[tuple[Path, UserError]]]:
+    """The good files with their kinds, and the others with what is wrong."""
+    good: list[tuple[Path, str]] = []
+    bad: list[tuple[Path, UserError]] = []
+    for path in paths:
+        try:
+            good.append((path, check(path)))
+        except UserError as error:
+            bad.append((path, error))
+    return good, bad
+
+
+def _task(path: Path) -> None:
+    spec = read_yaml(path, tasks.TaskSpec)
+    if spec.name != path.stem:
+        raise UserError(f"the task calls itself {spec.name!r}", where=str(path), fix=f"name: {path.stem}")
+    scoring.check_metrics(spec.metrics, where=f"{path}, key 'metrics'")
+    args = dict(spec.adapter.args) | {"forget_percent": spec.forget_percents.default}
+    open_source(spec.adapter.name, args, where=f"{path}, key 'adapter'")
+    if spec.general is not None:
+        args = {"sample": spec.general.sample, "seed": spec.general.seed}
+        open_source(spec.general.adapter, args, where=f"{path}, key 'general'")
+
+
+def _model(path: Path) -> None:
+    card = read_yaml(path, ModelCard)
+    if card.name != path.stem:
+        raise UserError(f"the model calls itself {card.name!r}", where=str(path), fix=f"name: {path.stem}")
+    if card.path is not None and card.pretrain is not None:
+        raise UserError("a model has a path or a recipe, not both", where=f"{path}, key 'pretrain'", fix="remove one")
+    if card.path is None and card.pretrain is None and card.name != "default":
+        raise UserError("the model has neither a path nor a recipe", where=str(path), fix="path: or pretrain:")
+
+
+def _recipe(path: Path) -> None:
+    recipes.read(path, methods.get(path.resolve().parent.name, where=str(path)))
+
+
+def _variant(path: Path) -> None:
+    method = methods.get(path.resolve().parents[1].name, where=str(path))
+    apply_overrides(method.config(), read_yaml(path, recipes.Variant).settings, where=str(path))
+
+
+def _space(path: Path) -> None:
+    method = methods.get(path.resolve().parent.name, where=str(path))
+    start = recipes.Chosen(method.name, method, method.config(), "")
+    tuning.points(tuning.read_space(path), start, where=str(path))
+
+
+_CHECKS: dict[str, Callable[[Path], None]] = {
+    "task": _task,
+    "model": _model,
+    "recipe": _recipe,
+    "variant": _variant,
+    "space": _space,
+}
