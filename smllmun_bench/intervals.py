@@ -49,16 +49,11 @@ def row_intervals(
 
     `runs` are the scored items of one method, one list per seed.
     """
-    everybody = _members([*runs, target, *([gold] if gold is not None else [])])
-    weights = {
-        pool: np.random.default_rng([seed, number]).multinomial(len(names), [1 / len(names)] * len(names), draws)
-        for number, (pool, names) in enumerate(sorted(everybody.items()))
-    }
-    ours = _drawn(runs, everybody, weights)
+    groups = [runs, [target], *([[gold]] if gold is not None else [])]
+    ours, *others = drawn_columns(groups, seed=seed, draws=draws)
     found = {column: _interval(values) for column, values in ours.items()}
     if gold is None:
         return found
-    others = [_drawn([scores], everybody, weights) for scores in (target, gold)]
     fixed = [_mean_vector(group) for group in (runs, [target], [gold])]
     samples: list[float] = []
     for draw in range(draws):
@@ -69,6 +64,18 @@ def row_intervals(
     if samples:
         found["overall"] = _interval(np.array(samples))
     return found
+
+
+def drawn_columns(
+    groups: Sequence[Sequence[Sequence[Score]]], *, seed: int = 0, draws: int = DRAWS
+) -> list[dict[str, np.ndarray]]:
+    """For each group (the seeds of one model): column -> its value in every draw. All groups see the same draws."""
+    everybody = _members([scores for group in groups for scores in group])
+    weights = {
+        pool: np.random.default_rng([seed, number]).multinomial(len(names), [1 / len(names)] * len(names), draws)
+        for number, (pool, names) in enumerate(sorted(everybody.items()))
+    }
+    return [_drawn(group, everybody, weights) for group in groups]
 
 
 def mean_vector(runs: Sequence[Sequence[Score]]) -> ScoreVector:

@@ -1,0 +1,35 @@
+"""`smllmun-bench leaderboard`: every run below a folder, in one table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def leaderboard(
+    folder: Annotated[Path, typer.Argument(help="Folder with runs.")] = Path("results"),
+    csv: Annotated[Path | None, typer.Option(help="Write the rows to this file too.")] = None,
+) -> None:
+    """Rank every finished run below a folder; seeds of one setting are one row."""
+    from smllmun_bench.errors import UserError
+    from smllmun_bench.pipeline.files import atomic_write
+    from smllmun_bench.pipeline.standings import find_runs, mixed_versions, publishable, standings
+    from smllmun_bench.report.console import make_console
+    from smllmun_bench.report.leaderboard import leaderboard_tables, rank, to_csv
+
+    fit, out = publishable(find_runs(folder))
+    if not fit:
+        raise UserError("there is no finished run", where=str(folder), fix="smllmun-bench run --method smfa")
+    found, older = standings(fit)
+    rows = rank(standing.row for standing in found)
+    console = make_console()
+    for table in leaderboard_tables(rows):
+        console.print(table)
+    for left in [*out, *older]:
+        console.print(f"left out: {left.run.folder} ({left.why.splitlines()[0]})", soft_wrap=True)
+    if versions := mixed_versions(rows):
+        console.print(f"these rows come from versions {', '.join(versions)}: their scores may not compare")
+    if csv is not None:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(csv, to_csv(rows))
+        typer.echo(f"leaderboard  {csv}")

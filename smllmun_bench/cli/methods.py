@@ -1,0 +1,30 @@
+"""`smllmun-bench methods`: what can be run."""
+
+from typing import Annotated
+
+import typer
+
+from smllmun_bench.cli._lists import print_list
+
+
+def methods(as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False) -> None:
+    """List the unlearning methods."""
+    from smllmun_bench import methods as catalogue
+    from smllmun_bench.pipeline import recipes
+
+    rows: list[dict[str, object]] = []
+    for name in catalogue.names():
+        method = catalogue.get(name)
+        rows.append(
+            {
+                "name": name,
+                "aliases": list(method.aliases),
+                "description": method.description,
+                "fidelity": method.fidelity.value,
+                "also": ", ".join(method.aliases),
+                "needs": method.needs.words(),
+                "variants": ", ".join(f"@{variant}" for variant in recipes.variants(name)),
+            }
+        )
+    columns = ("name", "also", "fidelity", "description", "needs", "variants")
+    print_list(rows, columns, as_json=as_json, keys=("name", "aliases", "description", "fidelity"))

@@ -1,0 +1,113 @@
+"""`smllmun-bench run`: methods unlearn, everybody is asked, and one table says how it went."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smllmun_bench.cli import _options
+from smllmun_bench.schema import Fold
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from smllmun_bench.cli._shop import Opened
+    from smllmun_bench.pipeline.recipes import Chosen
+    from smllmun_bench.pipeline.run import Finished
+
+DEFAULT_OUTPUT = Path("results/runs")
+
+
+def run(
+    method: Annotated[
+        list[str],
+        typer.Option("--method", "-m", help="Methods, separated by commas; `all`; `name@variant` for a recipe variant."),
+    ],
+    model: Annotated[str, typer.Option(help="A registered model, a folder, or a hub id.")] = "toy",
+    target: Annotated[str | None, typer.Option(help="A folder that has memorised already.")] = None,
+    gold: Annotated[str | None, typer.Option(help="A folder that never saw the forget set.")] = None,
+    task: Annotated[str, typer.Option("--task", "--tasks", "-t", help="A registered task or a YAML file.")] = "smllmun-toy",
+    forget_ratio: Annotated[int | None, typer.Option(help="Percent of the people; the task's default.")] = None,
+    seeds: Annotated[str, typer.Option("--seeds", "--seed", help="How many (3) or which (0,1,2).")] = "1",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method's settings.")] = None,
+    limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Questions at a time.")] = 64,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the models.")] = _options.Dtype.FLOAT32,
+    output: Annotated[Path, typer.Option("--output", "--output-path", "-o", help="Folder for the runs.")] = DEFAULT_OUTPUT,
+    csv: Annotated[Path | None, typer.Option(help="Leaderboard file; default <output>/leaderboard.csv.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
+    fold: Annotated[Fold, typer.Option(help="Whose request: test, or validation people.")] = Fold.TEST,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Paths only.")] = False,
+    online: Annotated[bool, typer.Option(help="Allow looking at the model hub.")] = False,
+) -> None:
+    """Run methods on a task and compare them with base, target and gold."""
+    from smllmun_bench.cli._shop import Asked, open_shop, stay_offline
+    from smllmun_bench.pipeline import recipes
+    from smllmun_bench.pipeline.run import run as run_all
+    from smllmun_bench.report.console import make_console
+
+    if not online:
+        stay_offline()
+    console = make_console(quiet=quiet)
+    asked = Asked(
+        model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, batch_size, quiet
+    )
+    chosen = [recipes.choose(name, model, tuple(settings or ())) for name in _wanted(method)]
+    opened = open_shop(asked, console)
+    which = _options.seeds(seeds)
+    finished = list(run_all(opened.shop, chosen, which, opened.percent, output))
+    _show(console, opened, chosen, finished, output, csv)
+    opened.shop.store.record_run(f"{task}-{'-'.join(c.label for c in chosen)}", [e.key for e in opened.events])
+    if any(part.manifest.status == "failed" for part in finished):
+        raise typer.Exit(1)
+
+
+def _wanted(method: list[str]) -> list[str]:
+    from smllmun_bench import methods
+    from smllmun_bench.errors import UserError
+
+    named = _options.names(method)
+    if not named:
+        raise UserError("no method is named", where="--method", fix="smfa, say, or all")
+    return methods.names() if named == ["all"] else named
+
+
+def _show(
+    console: "Console",
+    opened: "Opened",
+    chosen: "list[Chosen]",
+    finished: "list[Finished]",
+    output: Path,
+    csv: Path | None,
+) -> None:
+    from smllmun_bench.cli._tables import answers_table, mask_lines, standings_table
+    from smllmun_bench.pipeline.files import atomic_write
+    from smllmun_bench.pipeline.standings import RunFolder, publishable, standings
+    from smllmun_bench.report.leaderboard import rank, to_csv
+    from smllmun_bench.report.table import stages_table
+
+    shop = opened.shop
+    folders = [RunFolder(part.folder, part.manifest) for part in finished]
+    rows, out = standings(folders)
+    marks = [f"forget {opened.percent} %", shop.card.name]
+    marks += [f"limited to {shop.limit:g}"] if shop.limit is not None else []
+    marks += ["validation people"] if shop.fold is Fold.VALIDATION else []
+    console.print(standings_table(rows, " · ".join([shop.task.name, *marks])))
+    console.print("Scores 0–1 with 95 % intervals over people. Arrows: where a good unlearner moves the score.")
+    console.print(answers_table(rows))
+    for standing in rows:
+        for line in mask_lines(standing):
+            console.print(line, soft_wrap=True)
+    for left in out:
+        console.print(f"{left.run.manifest.label}: {left.why}", soft_wrap=True, style="red")
+    console.print(stages_table(opened.events))
+    path = csv or output / "leaderboard.csv"
+    fit, _ = publishable(folders)
+    if fit:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, to_csv(rank(standing.row for standing in standings(fit)[0])))
+    for part in finished:
+        typer.echo(f"run          {part.folder}")
+    if fit:
+        typer.echo(f"leaderboard  {path}")

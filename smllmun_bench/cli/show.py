@@ -1,0 +1,109 @@
+"""`smllmun-bench show`: one run, down to its answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smllmun_bench.schema import Role
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from smllmun_bench.pipeline.standings import RunFolder
+
+RESULTS = Path("results")
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="A run folder, or a run id below --results.")],
+    results: Annotated[Path, typer.Option(help="Where run ids are looked up.")] = RESULTS,
+    examples: Annotated[int, typer.Option(min=0, help="Answers to show of each role.")] = 3,
+    role: Annotated[Role | None, typer.Option(help="This role only.")] = None,
+) -> None:
+    """Show the scores of one run and examples of its answers, before and after."""
+    from smllmun_bench.pipeline.records import read_scored_items
+    from smllmun_bench.pipeline.standings import ITEMS, find_run
+    from smllmun_bench.report.console import make_console
+
+    found = find_run(run, results)
+    console = make_console()
+    manifest = found.manifest
+    console.print(f"{manifest.run_id}: {manifest.label} on {manifest.model}, {manifest.task}, forget {manifest.forget_ratio:.0%}")
+    if manifest.status == "failed":
+        console.print(f"failed: {manifest.error}", soft_wrap=True)
+        return
+    console.print(_facts(found))
+    rows = [row for row in read_scored_items(found.folder / ITEMS) if role is None or row["role"] == role.value]
+    console.print(_scores(rows))
+    before = _before(found)
+    for table in _examples(rows, before, examples):
+        console.print(table)
+
+
+def _facts(run: "RunFolder") -> "Table":
+    from smllmun_bench.cli._tables import lines_table
+
+    manifest = run.manifest
+    facts: list[tuple[str, object]] = [
+        ("overall", manifest.vector.overall),
+        ("overall memory (paper)", manifest.vector.overall_memory),
+        ("overall understanding (paper)", manifest.vector.overall_understanding),
+        ("seed", manifest.seed),
+        ("recipe", manifest.recipe_source),
+        ("fit seconds", round(manifest.cost.fit_seconds, 1)),
+        ("peak memory MB", round(manifest.cost.peak_memory_mb)),
+        ("trained parameters", manifest.cost.trainable_params),
+        *((name, round(value, 4)) for name, value in manifest.figures.items()),
+    ]
+    return lines_table("", ("", "value"), facts)
+
+
+def _scores(rows: Sequence[dict[str, Any]]) -> "Table":
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.metrics.statistics import macro
+
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["role"], row["modality"], row["kind"]), []).append(row)
+    states = ("correct", "wrong", "refusal", "broken")
+    lines = []
+    for (role, modality, kind), group in groups.items():
+        people = [row["entity_id"] or row["item_id"] for row in group]
+        rouge = [row["values"]["rouge_l_f1"] for row in group if "rouge_l_f1" in row["values"]]
+        lines.append(
+            [
+                *(role, modality, kind, len(group)),
+                f"{macro([row['headline'] for row in group], people):.3f}",
+                f"{sum(rouge) / len(rouge):.3f}" if rouge else None,
+                *(sum(row["state"] == state for row in group) for state in states),
+                sum(row["values"].get("unparsed", 0) == 1 for row in group),
+            ]
+        )
+    return lines_table("", ("role", "modality", "kind", "n", "score", "ROUGE-L", *states, "unparsed"), lines)
+
+
+def _before(run: "RunFolder") -> dict[str, str]:
+    """Item id -> the target's answer, where the target's run lies beside this one."""
+    from smllmun_bench.pipeline.records import read_scored_items
+    from smllmun_bench.pipeline.standings import ITEMS
+
+    path = run.folder.parent / (run.manifest.target_run or run.manifest.run_id) / ITEMS
+    return {row["item_id"]: row["text"] for row in read_scored_items(path)} if path.is_file() else {}
+
+
+def _examples(rows: Sequence[dict[str, Any]], before: dict[str, str], count: int) -> "list[Table]":
+    from smllmun_bench.cli._tables import lines_table
+
+    tables = []
+    for role in dict.fromkeys(row["role"] for row in rows):
+        spoken = [row for row in rows if row["role"] == role and row["finish_reason"] != "none"]
+        step = max(1, len(spoken) // max(1, count))
+        lines = [
+            (row["item_id"], row["question"], row["answer"], before.get(row["item_id"]), row["text"], row["state"])
+            for row in spoken[::step][:count]
+        ]
+        if lines:
+            tables.append(lines_table(role, ("item", "question", "right answer", "before", "after", "state"), lines))
+    return tables

@@ -1,0 +1,56 @@
+"""`smllmun-bench toy`: the models that ship with the package, from nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The toy models that ship with the package.", no_args_is_help=True)
+
+
+@app.callback()
+def _toy() -> None:
+    pass
+
+
+@app.command()
+def build(
+    model: Annotated[str, typer.Option(help="Model card to build: toy or nano.")] = "toy",
+    task: Annotated[str, typer.Option(help="Task whose people are memorised.")] = "smllmun-toy",
+    forget_ratio: Annotated[int | None, typer.Option(help="Percent; the task's default.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Build in this store; default: a new one in --out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Copy the finished models to this folder, as a layer to ship.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Build nothing: measure what is there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
+) -> None:
+    """Build base, target and gold, and hold them against what is promised of them."""
+    from smllmun_bench.cli._shop import Asked, open_shop, stay_offline
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.errors import UserError
+    from smllmun_bench.pipeline import stages
+    from smllmun_bench.pipeline.layers import copy_layer
+    from smllmun_bench.pipeline.toy_figures import FIGURES, PROMISES, broken, measure, toy_items
+    from smllmun_bench.report.console import make_console
+
+    stay_offline()
+    console = make_console(quiet=quiet)
+    opened = open_shop(Asked(model, task, forget_ratio, store=store, quiet=quiet, finished_only=check), console)
+    shop = opened.shop
+    built = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
+    items = toy_items(shop, opened.percent)
+    figures = {}
+    for name, ref in built.items():
+        if ref is None:
+            raise UserError("a model card that names its own target has no gold to build", where=f"model {model!r}")
+        with shop.watch(f"measuring {name}", items.count) as advance:
+            figures[name] = measure(shop, ref.path, items, on_done=advance)
+    lines = [(name, *(f"{values[figure]:.3f}" for figure in FIGURES)) for name, values in figures.items()]
+    console.print(lines_table("", ("", *FIGURES), lines))
+    missed = broken(figures)
+    for promise in PROMISES:
+        console.print(f"{'MISSED' if promise in missed else 'kept  '}  {promise.words()}")
+    if out is not None:
+        for path in copy_layer([Path(ref.path) for ref in built.values() if ref is not None], out):
+            typer.echo(f"copied  {path}")
+    if missed:
+        raise typer.Exit(1)

@@ -1,0 +1,158 @@
+"""Fixtures that several rooms share: an untrained model that is built in a second, and a store with trained nano models."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from smllmun_bench.methods.base import UnlearningData
+from smllmun_bench.models.vlm import Query, Vlm
+from smllmun_bench.schema import Item, Kind, Modality, Role
+
+TINY_STORE_KEY = "nano-store"
+
+
+class Colours:
+    """References `p0` to `p9` are plain images, each of its own colour and all of one size."""
+
+    def image(self, ref: str) -> Image.Image:
+        number = int(ref.removeprefix("p"))
+        return Image.new("RGB", (40, 32), (25 * number, 250 - 25 * number, 60 + 13 * number))
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """An untrained model with a handful of facts. Tests may change the model only inside a block that undoes it."""
+
+    folder: Path
+    vlm: Vlm
+    data: UnlearningData
+
+    def fresh(self) -> Vlm:
+        """A copy of its own, for tests that damage it."""
+        from smllmun_bench.models.vlm import load
+
+        return load(self.folder, Colours())
+
+
+_JOBS = ("baker", "pilot", "tailor", "nurse", "judge", "miner", "singer", "farmer")
+
+
+def _facts(people: range, role: Role) -> list[Item]:
+    items: list[Item] = []
+    for number in people:
+        answer = _JOBS[number % len(_JOBS)]
+        common = {"benchmark": "tiny", "entity_id": f"p{number}", "role": role, "kind": Kind.OPEN, "answer": answer}
+        ways = ("Who is shown?",)
+        items += [
+            Item(
+                f"p{number}/seen",
+                modality=Modality.IMAGE_TEXT,
+                question="What is the job of the person in the picture?",
+                images=(f"p{number}",),
+                paraphrases=ways,
+                **common,  # type: ignore[arg-type]
+            ),
+            Item(
+                f"p{number}/told",
+                modality=Modality.TEXT,
+                question=f"What is the job of Ann Number{number}?",
+                **common,  # type: ignore[arg-type]
+            ),
+        ]
+    return items
+
+
+def tiny_data(seed: int = 0) -> UnlearningData:
+    forget, retain = _facts(range(4), Role.FORGET), _facts(range(4, 8), Role.RETAIN)
+    return UnlearningData(forget, retain, ("I do not know.", "I cannot say.", "That is unknown to me."), seed)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from smllmun_bench.models import toy
+
+    folder = tmp_path_factory.mktemp("tiny")
+    data = tiny_data()
+    texts = [text for item in (*data.forget, *data.retain) for text in (item.question, item.answer)]
+    size = toy.ToySize(
+        image=32, patch=16, vision_width=32, vision_layers=1, width=32, layers=2, inner=64, heads=2, vocabulary=330
+    )
+    toy.build(folder, [*texts, *data.refusals], size)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _tiny(tiny_folder: Path) -> Tiny:
+    from smllmun_bench.models.vlm import load
+
+    return Tiny(tiny_folder, load(tiny_folder, Colours()), tiny_data())
+
+
+@pytest.fixture
+def tiny(_tiny: Tiny) -> Iterator[Tiny]:
+    """The shared tiny model; a test that leaves it changed fails, so that no other test can suffer."""
+    before = _tiny.vlm.fingerprint()
+    yield _tiny
+    assert _tiny.vlm.fingerprint() == before, "the test left the shared model changed"
+
+
+@pytest.fixture(scope="session")
+def mixed() -> list[tuple[Query, str]]:
+    """Questions with and without images, several on one image, short and long ones."""
+    long = " ".join(["What is the job of the person in the picture, and where?"] * 6)
+    return [
+        (Query("What is the job of Ann Number1?"), "pilot"),
+        (Query("Who is shown?", ("p1",)), "a tailor from far away"),
+        (Query("What is the job of the person in the picture?", ("p1",)), "nurse"),
+        (Query("Who is shown?", ("p2",)), "judge"),
+        (Query(long, ("p1",)), "miner"),
+        (Query(long), "singer and farmer " * 30),
+        (Query("Who is shown?", ("p3",)), "x"),
+        (Query("Who?"), "baker"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def nano_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the nano base, target and gold, trained once per test session, whatever number of workers it has.
+
+    Read it, or copy it (`shutil.copytree`) before writing.
+    """
+    from filelock import FileLock
+
+    from smllmun_bench.pipeline import stages
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if base.name.startswith("popen-") else base  # workers of xdist have a folder each
+    root = shared / TINY_STORE_KEY
+    with FileLock(shared / f"{TINY_STORE_KEY}.lock"):
+        if not (root / "complete").is_file():
+            shop = nano_shop(root)
+            for stage in (stages.base, stages.target, stages.gold):
+                stage(shop)
+            (root / "complete").write_text("")
+    return root
+
+
+def nano_shop(root: Path, **changes: object) -> "stages.Workshop":  # type: ignore[name-defined]  # noqa: F821
+    """A workshop for task and model nano on the store at `root`."""
+    from smllmun_bench import tasks
+    from smllmun_bench.data.combined import TaskData
+    from smllmun_bench.pipeline import cards
+    from smllmun_bench.pipeline.models import Loader
+    from smllmun_bench.pipeline.stages import Workshop
+    from smllmun_bench.pipeline.store import Store
+
+    task = tasks.load("smllmun-nano")
+    data = TaskData(task, task.forget_percents.default)
+    shop = Workshop(Store(root), task, data, cards.load("nano"), Loader(data, device="cpu", dtype="float32"))
+    return replace(shop, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def make_shop() -> "type[nano_shop]":  # type: ignore[valid-type]
+    """`nano_shop`, since with importlib imports a conftest cannot be imported from."""
+    return nano_shop  # type: ignore[return-value]

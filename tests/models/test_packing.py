@@ -1,0 +1,86 @@
+"""Many questions in one row give each answer exactly what it would get alone."""
+
+import pytest
+import torch
+
+from smllmun_bench.models.encoding import Encoded
+from smllmun_bench.models.packing import pack, plan_rows
+from smllmun_bench.models.vlm import Query
+
+
+def _alone(vlm, query, answer):
+    """Log-probabilities from the model's own forward pass: one item, pixels, no packing, its own positions."""
+    encoded = vlm.encode(query, answer)
+    inputs = {"input_ids": torch.tensor([encoded.ids]), "attention_mask": torch.ones(1, len(encoded.ids), dtype=torch.long)}
+    if query.images:
+        inputs |= vlm.bank.pixels(query.images, vlm.device, vlm.dtype)
+    with torch.no_grad():
+        logits = vlm.model(**inputs).logits[0].float()
+    logp = logits.log_softmax(-1)
+    return [logp[at - 1, encoded.ids[at]].item() for at in range(encoded.answer_start, len(encoded.ids))]
+
+
+def test_packed_answers_have_the_log_probabilities_they_have_alone(tiny, mixed):
+    together = tiny.vlm.answer_logprobs(mixed)
+    assert max(len(tiny.vlm.encode(q, a).ids) for q, a in mixed) > 256  # one item is longer than a usual row
+    for (query, answer), row in zip(mixed, together, strict=True):
+        assert list(row) == pytest.approx(_alone(tiny.vlm, query, answer), abs=1e-5)
+
+
+def test_the_order_and_the_batch_size_do_not_matter(tiny, mixed):
+    whole = tiny.vlm.answer_logprobs(mixed)
+    backwards = tiny.vlm.answer_logprobs(mixed[::-1], batch_rows=1)[::-1]
+    for one, other in zip(whole, backwards, strict=True):
+        assert list(one) == pytest.approx(list(other), abs=1e-5)
+
+
+def test_questions_on_one_image_share_its_tokens():
+    image = 9
+    items = [Encoded((1, image, image, 2, 3, number), 4, ("a",)) for number in (4, 5, 6)]
+    (row,) = plan_rows(items, image, max_length=100)
+    (block,) = row
+    assert (block.prefix, block.members, block.length) == (3, (0, 1, 2), 3 + 3 * 3)
+    packed = pack(items, [row], pad=0)
+    assert packed.ids[0].tolist() == [1, image, image, 2, 3, 4, 2, 3, 5, 2, 3, 6]
+    assert packed.positions[0].tolist() == [0, 1, 2, 3, 4, 5, 3, 4, 5, 3, 4, 5]
+    assert packed.images == ("a",)
+    assert packed.owner.tolist() == [0, 0, 1, 1, 2, 2]
+    assert packed.target.tolist() == [3, 4, 3, 5, 3, 6]
+    assert packed.predict_at.tolist() == [3, 4, 6, 7, 9, 10]
+    sees = packed.mask[0, 0, 8].nonzero().flatten().tolist()
+    assert sees == [0, 1, 2, 6, 7, 8]  # the image and its own question, not the question before it
+
+
+def test_an_item_longer_than_a_row_has_one_to_itself():
+    items = [Encoded(tuple(range(1, n)), 2, ()) for n in (40, 5, 5)]
+    rows = plan_rows(items, 0, max_length=10)
+    assert [[block.members for block in row] for row in rows] == [[(0,)], [(1,), (2,)]]
+
+
+def test_generation_in_batches_is_generation_one_by_one(tiny, mixed):
+    queries = [query for query, _ in mixed]
+    together = tiny.vlm.generate(queries, max_new_tokens=8)
+    assert together == [tiny.vlm.generate([query], max_new_tokens=8)[0] for query in queries]
+    assert together == tiny.vlm.generate(queries, max_new_tokens=8, batch_size=3)
+    assert {answer.finish_reason for answer in together} <= {"stop", "length"}
+
+
+def test_sums_means_and_lengths_belong_to_their_items(tiny, mixed):
+    encoded = [tiny.vlm.encode(query, answer) for query, answer in mixed]
+    with torch.no_grad():
+        scores = tiny.vlm.score_answers(encoded)
+    rows = tiny.vlm.answer_logprobs(mixed)
+    assert scores.lengths().tolist() == [len(row) for row in rows] == [item.answer_length for item in encoded]
+    assert scores.sums().tolist() == pytest.approx([sum(row) for row in rows], abs=1e-3)
+    assert scores.means().tolist() == pytest.approx([sum(row) / len(row) for row in rows], abs=1e-4)
+
+
+def test_an_empty_list_of_questions_has_an_empty_list_of_answers(tiny):
+    assert tiny.vlm.generate([], max_new_tokens=4) == []
+    assert tiny.vlm.answer_logprobs([]) == []
+
+
+def test_two_images_in_one_question(tiny):
+    pairs = [(Query("Who is shown?", ("p1", "p2")), "a"), (Query("Who?", ("p1", "p2")), "b"), (Query("Who?", ("p2", "p1")), "b")]
+    for (query, answer), row in zip(pairs, tiny.vlm.answer_logprobs(pairs), strict=True):
+        assert list(row) == pytest.approx(_alone(tiny.vlm, query, answer), abs=1e-5)
