@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from smllmun_bench.methods import _streams
+from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity
 
@@ -29,8 +29,8 @@ class Ga:
         def loss(batch: "Batch") -> "Terms":
             return {"forget": losses.gradient_ascent(batch["forget"].scores.logp)}
 
-        streams = {"forget": _streams.forget(data, config.training)}
-        return _streams.as_artifact(train(target, streams, loss, config.training, seed=data.seed, progress=progress))
+        rows = {"forget": streams.forget(data, config.training)}
+        return streams.as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
 
 
 METHOD = Ga()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat
 
-from smllmun_bench.methods import _streams
+from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity
 
@@ -39,8 +39,8 @@ class GradDiff:
                 "retain": config.retain_weight * losses.cross_entropy(batch["retain"].scores.logp),
             }
 
-        streams = {"forget": _streams.forget(data, config.training), "retain": _streams.retain(data, config.training)}
-        return _streams.as_artifact(train(target, streams, loss, config.training, seed=data.seed, progress=progress))
+        rows = {"forget": streams.forget(data, config.training), "retain": streams.retain(data, config.training)}
+        return streams.as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
 
 
 METHOD = GradDiff()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
-from smllmun_bench.methods import _streams
+from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity
 
@@ -35,8 +35,8 @@ class Npo:
         from smllmun_bench.training.loop import train
         from smllmun_bench.training.reference import Reference
 
-        forget = _streams.forget(data, config.training)
-        retain = _streams.retain(data, config.training)
+        forget = streams.forget(data, config.training)
+        retain = streams.retain(data, config.training)
         before = Reference(target)  # taken from the target itself, so there is no second copy of the model
         sums = before.sums(forget)
         logits = before.log_probs(retain) if config.retain == "kl" else None
@@ -53,9 +53,9 @@ class Npo:
                 )
             return terms
 
-        streams = {"forget": forget} | ({} if config.retain == "none" else {"retain": retain})
-        update = train(target, streams, loss, config.training, seed=data.seed, progress=progress)
-        return _streams.as_artifact(update, {"reference_forwards": float(before.forwards)})
+        rows = {"forget": forget} | ({} if config.retain == "none" else {"retain": retain})
+        update = train(target, rows, loss, config.training, seed=data.seed, progress=progress)
+        return streams.as_artifact(update, {"reference_forwards": float(before.forwards)})
 
 
 METHOD = Npo()

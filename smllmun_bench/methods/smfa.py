@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import NonNegativeFloat
 
 from smllmun_bench.config import Frozen
-from smllmun_bench.methods import _streams
+from smllmun_bench.methods import streams
 from smllmun_bench.methods._masks import Mask
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity, Modality
@@ -114,17 +114,17 @@ def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progre
     def loss(batch: "Batch") -> "Terms":
         return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
 
-    streams = {"retain": _streams.retain(data, inputs.training)}
+    rows = {"retain": streams.retain(data, inputs.training)}
     if inputs.part != "anchor":
         wanted = {"all": set(Modality), "image": {Modality.IMAGE_TEXT}, "text": {Modality.TEXT}}[inputs.part]
         known = {item.item_id for item in data.forget if item.modality in wanted}
-        refused = [example for example in _streams.refused(data, inputs.training) if example.key in known]
-        streams = {"forget": refused} | streams
+        refused = [example for example in streams.refused(data, inputs.training) if example.key in known]
+        rows = {"forget": refused} | rows
     update = train(
-        target, streams, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress
+        target, rows, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress
     )
     first = {f"first_{name}": value for name, value in update.history[0].items()}
-    return _streams.as_artifact(update, first)
+    return streams.as_artifact(update, first)
 
 
 METHOD = Smfa()
