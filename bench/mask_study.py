@@ -52,7 +52,11 @@ def main() -> None:
     percent = task.forget_percents.default
     data = TaskData(task, percent)
     shop = Workshop(
-        Store(default_root(), [shipped("store")]), task, data, cards.load(arguments.model), Loader(data, device="cpu", dtype="float32")
+        Store(default_root(), [shipped("store")]),
+        task,
+        data,
+        cards.load(arguments.model),
+        Loader(data, device="cpu", dtype="float32"),
     )
     chosen = [recipes.choose("smfa", arguments.model, point) for points in settings().values() for _, point in points]
     found: dict[str, list[tuple[Score, ...]]] = defaultdict(list)
@@ -74,9 +78,17 @@ def main() -> None:
         ours = _read("smfa", column, goal, exact)
         for family in ("scale", "random density", "random energy"):
             theirs = _read(family, column, goal, exact)
-            draws = np.array([_read_draw("smfa", column, goal, drawn, d) - _read_draw(family, column, goal, drawn, d) for d in range(1000)])
+            draws = np.array(
+                [
+                    _read_draw("smfa", column, goal, drawn, d) - _read_draw(family, column, goal, drawn, d)
+                    for d in range(1000)
+                ]
+            )
             low, high = np.quantile(draws, [0.025, 0.975])
-            print(f"{column:22} smfa {ours:.3f}  {family:15} {theirs:.3f}  difference {ours - theirs:+.3f} [{low:+.3f}, {high:+.3f}]")
+            print(
+                f"{column:22} smfa {ours:.3f}  {family:15} {theirs:.3f}"
+                f"  difference {ours - theirs:+.3f} [{low:+.3f}, {high:+.3f}]"
+            )
 
 
 def _means(runs: list[tuple[Score, ...]]) -> dict[str, float]:
@@ -100,7 +112,9 @@ def _read(family: str, column: str, goal: float, exact: dict[tuple[str, float], 
     return _interpolate(points, goal)
 
 
-def _read_draw(family: str, column: str, goal: float, drawn: dict[tuple[str, float], dict[str, np.ndarray]], draw: int) -> float:
+def _read_draw(
+    family: str, column: str, goal: float, drawn: dict[tuple[str, float], dict[str, np.ndarray]], draw: int
+) -> float:
     points = [
         (float(point["forget_image"][draw] + point["forget_text"][draw]) / 2, float(point[column][draw]))
         for (name, _), point in drawn.items()
@@ -117,10 +131,27 @@ def _write(
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["family", "strength", "forget_image", "forget_text", *KEPT, "masked", "energy_removed", "conflict_rate", "correlation"])
+        writer.writerow(
+            [
+                "family",
+                "strength",
+                "forget_image",
+                "forget_text",
+                *KEPT,
+                "masked",
+                "energy_removed",
+                "conflict_rate",
+                "correlation",
+            ]
+        )
         for label, point in exact.items():
-            diagnosis = [float(np.mean([f[key] for f in figures[label]])) for key in ("masked", "energy_removed", "conflict_rate", "correlation")]
-            writer.writerow([*label, *(round(value, 4) for value in point.values()), *(round(value, 4) for value in diagnosis)])
+            diagnosis = [
+                float(np.mean([f[key] for f in figures[label]]))
+                for key in ("masked", "energy_removed", "conflict_rate", "correlation")
+            ]
+            writer.writerow(
+                [*label, *(round(value, 4) for value in point.values()), *(round(value, 4) for value in diagnosis)]
+            )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import typer
 
 
-def print_list(rows: Sequence[dict[str, object]], columns: Sequence[str], *, as_json: bool, keys: Sequence[str]) -> None:
+def print_list(
+    rows: Sequence[dict[str, object]], columns: Sequence[str], *, as_json: bool, keys: Sequence[str]
+) -> None:
     """`keys` of each row as JSON objects, or its `columns` as a table."""
     if as_json:
         typer.echo(json.dumps([{key: row[key] for key in keys} for row in rows], indent=1, ensure_ascii=False))

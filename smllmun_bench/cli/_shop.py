@@ -54,7 +54,9 @@ def open_task(name: str, percent: int | None) -> "tuple[TaskSpec, int]":
     percent = task.forget_percents.default if percent is None else percent
     if percent not in task.forget_percents.available:
         offered = ", ".join(map(str, task.forget_percents.available))
-        raise UserError(f"task {task.name!r} cannot forget {percent} %", where="--forget-ratio", fix=f"one of {offered}")
+        raise UserError(
+            f"task {task.name!r} cannot forget {percent} %", where="--forget-ratio", fix=f"one of {offered}"
+        )
     return task, percent
 
 

@@ -55,10 +55,20 @@ def _tell(console: "Console", result: "Comparison", *, compared: int) -> None:
 
     if result.changes:
         lines = [
-            (c.label, c.column, _number(c.recorded), _number(c.measured), _number(c.difference), c.tolerance, "MOVED" if c.moved else "within")
+            (
+                c.label,
+                c.column,
+                _number(c.recorded),
+                _number(c.measured),
+                _number(c.difference),
+                c.tolerance,
+                "MOVED" if c.moved else "within",
+            )
             for c in result.changes
         ]
-        console.print(lines_table("what is not as recorded", ("", "column", "recorded", "now", "by", "tolerance", ""), lines))
+        console.print(
+            lines_table("what is not as recorded", ("", "column", "recorded", "now", "by", "tolerance", ""), lines)
+        )
     for label in result.new:
         console.print(f"{label} is not recorded yet; --update records it", soft_wrap=True)
     for label, error in result.failed.items():

@@ -21,12 +21,16 @@ DEFAULT_OUTPUT = Path("results/runs")
 def run(
     method: Annotated[
         list[str],
-        typer.Option("--method", "-m", help="Methods, separated by commas; `all`; `name@variant` for a recipe variant."),
+        typer.Option(
+            "--method", "-m", help="Methods, separated by commas; `all`; `name@variant` for a recipe variant."
+        ),
     ],
     model: Annotated[str, typer.Option(help="A registered model, a folder, or a hub id.")] = "toy",
     target: Annotated[str | None, typer.Option(help="A folder that has memorised already.")] = None,
     gold: Annotated[str | None, typer.Option(help="A folder that never saw the forget set.")] = None,
-    task: Annotated[str, typer.Option("--task", "--tasks", "-t", help="A registered task or a YAML file.")] = "smllmun-toy",
+    task: Annotated[
+        str, typer.Option("--task", "--tasks", "-t", help="A registered task or a YAML file.")
+    ] = "smllmun-toy",
     forget_ratio: Annotated[int | None, typer.Option(help="Percent of the people; the task's default.")] = None,
     seeds: Annotated[str, typer.Option("--seeds", "--seed", help="How many (3) or which (0,1,2).")] = "1",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method's settings.")] = None,
@@ -34,7 +38,9 @@ def run(
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Questions at a time.")] = 64,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the models.")] = _options.Dtype.FLOAT32,
-    output: Annotated[Path, typer.Option("--output", "--output-path", "-o", help="Folder for the runs.")] = DEFAULT_OUTPUT,
+    output: Annotated[
+        Path, typer.Option("--output", "--output-path", "-o", help="Folder for the runs.")
+    ] = DEFAULT_OUTPUT,
     csv: Annotated[Path | None, typer.Option(help="Leaderboard file; default <output>/leaderboard.csv.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose request: test, or validation people.")] = Fold.TEST,
@@ -50,9 +56,7 @@ def run(
     if not online:
         stay_offline()
     console = make_console(quiet=quiet)
-    asked = Asked(
-        model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, batch_size, quiet
-    )
+    asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, batch_size, quiet)
     chosen = [recipes.choose(name, model, tuple(settings or ())) for name in _wanted(method)]
     opened = open_shop(asked, console)
     which = _options.seeds(seeds)

@@ -30,7 +30,9 @@ def show(
     found = find_run(run, results)
     console = make_console()
     manifest = found.manifest
-    console.print(f"{manifest.run_id}: {manifest.label} on {manifest.model}, {manifest.task}, forget {manifest.forget_ratio:.0%}")
+    console.print(
+        f"{manifest.run_id}: {manifest.label} on {manifest.model}, {manifest.task}, forget {manifest.forget_ratio:.0%}"
+    )
     if manifest.status == "failed":
         console.print(f"failed: {manifest.error}", soft_wrap=True)
         return

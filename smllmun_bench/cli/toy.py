@@ -19,7 +19,9 @@ def build(
     task: Annotated[str, typer.Option(help="Task whose people are memorised.")] = "smllmun-toy",
     forget_ratio: Annotated[int | None, typer.Option(help="Percent; the task's default.")] = None,
     store: Annotated[Path | None, typer.Option(help="Build in this store; default: a new one in --out.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Copy the finished models to this folder, as a layer to ship.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Copy the finished models to this folder, as a layer to ship.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Build nothing: measure what is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:

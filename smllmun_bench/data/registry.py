@@ -28,8 +28,12 @@ def open_source(name: str, args: Mapping[str, Any], *, where: str = "") -> Sourc
         if key not in accepted:
             raise unknown(f"argument of adapter {name!r}", key, accepted, where=where)
         expected = accepted[key].annotation
-        if isinstance(expected, type) and not (isinstance(value, expected) and type(value) is not bool or expected is bool):
-            raise UserError(f"{key} is {value!r}, expected {expected.__name__}", where=where, fix=f"see adapter {name!r}")
+        if isinstance(expected, type) and not (
+            (isinstance(value, expected) and type(value) is not bool) or expected is bool
+        ):
+            raise UserError(
+                f"{key} is {value!r}, expected {expected.__name__}", where=where, fix=f"see adapter {name!r}"
+            )
     missing = [key for key, part in accepted.items() if part.default is part.empty and key not in args]
     if missing:
         raise UserError(f"adapter {name!r} needs {missing[0]!r}", where=where, fix=f"args: {{{missing[0]}: …}}")

@@ -52,9 +52,17 @@ def get(name: str, *, where: str = "") -> Method[Any]:
 
 def _checked(name: str, method: Method[Any]) -> Method[Any]:
     """A method that lacks a part of the contract is refused when it enters, by name."""
-    lacks = [part for part in ("name", "aliases", "description", "fidelity", "config", "needs", "fit") if not hasattr(method, part)]
+    lacks = [
+        part
+        for part in ("name", "aliases", "description", "fidelity", "config", "needs", "fit")
+        if not hasattr(method, part)
+    ]
     if lacks:
-        raise UserError(f"the method {name!r} lacks {', '.join(lacks)}", fix="docs/add_a_method.md shows a complete one")
+        raise UserError(
+            f"the method {name!r} lacks {', '.join(lacks)}", fix="docs/add_a_method.md shows a complete one"
+        )
     if method.name != name:
-        raise UserError(f"the method registered as {name!r} calls itself {method.name!r}", fix="give both the same name")
+        raise UserError(
+            f"the method registered as {name!r} calls itself {method.name!r}", fix="give both the same name"
+        )
     return method

@@ -57,7 +57,7 @@ class Artifact:
         missing = [name for name, _ in self.deltas() if name not in parameters]
         if missing:
             raise UserError(
-                f"the artifact changes {len(missing)} parameters that the model does not have, the first is {missing[0]!r}",
+                f"the artifact changes {len(missing)} parameters that the model lacks, {missing[0]!r} first",
                 fix="mount it on the model that it was made for",
             )
         saved: dict[str, Tensor] = {}

@@ -23,7 +23,8 @@ EPSILON = 1e-12  # on the anchor's norm; the paper's value is unknown
 
 def scale_match(forget: Tensor, anchor: Tensor) -> Tensor:
     """ρ = ‖ΔW_f‖_F / (‖ΔW_a‖_F + ε)."""
-    return forget.norm() / (anchor.norm() + EPSILON)
+    rho: Tensor = torch.linalg.vector_norm(forget) / (torch.linalg.vector_norm(anchor) + EPSILON)
+    return rho
 
 
 def conflict(forget: Tensor, anchor: Tensor) -> Tensor:
@@ -117,7 +118,9 @@ def _shaped(forget: Tensor, anchor: Tensor, recipe: Recipe, generator: torch.Gen
     others = {
         "none": lambda: forget.clone(),
         "scale": lambda: forget.clone(),
-        "dare": lambda: forget.masked_fill(random_mask(forget.shape, recipe.share, generator), 0.0) / (1 - recipe.share),
+        "dare": lambda: (
+            forget.masked_fill(random_mask(forget.shape, recipe.share, generator), 0.0) / (1 - recipe.share)
+        ),
         "ties": lambda: ties(forget, anchor, top=recipe.share),
         "task_arithmetic": lambda: forget + recipe.anchor_weight * anchor,
         "project": lambda: project(forget, anchor),

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Batch, Progress, Terms
 
+
 class SmfaConfig(MethodConfig):
     """`k` and everything below it can be changed without training again."""
 
     anchor_training: TrainingConfig | None = None  # null: as `training`
-    shared_init: bool = True  # MFA and RA start from one LoRA A; with two, their signs have nothing to do with each other
+    shared_init: bool = (
+        True  # MFA and RA start from one LoRA A; with two, their signs have nothing to do with each other
+    )
     layout: Literal["joint", "split"] = "joint"  # one MFA, or one for image rows and one for text rows
     combine: Literal["sum", "mean"] = "sum"  # of the two sculpted updates of `split`
     mask: Mask = "smfa"
@@ -48,7 +51,7 @@ class _Adapter(Frozen):
 
 
 class Smfa:
-    """The equations are corroborated; hyperparameters are second-hand; retain budget, modules and combination are ours."""
+    """Equations corroborated; hyperparameters second-hand; retain budget, modules and combination are ours."""
 
     name = "smfa"
     aliases: tuple[str, ...] = ()
@@ -120,9 +123,7 @@ def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progre
         known = {item.item_id for item in data.forget if item.modality in wanted}
         refused = [example for example in streams.refused(data, inputs.training) if example.key in known]
         rows = {"forget": refused} | rows
-    update = train(
-        target, rows, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress
-    )
+    update = train(target, rows, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress)
     first = {f"first_{name}": value for name, value in update.history[0].items()}
     return streams.as_artifact(update, first)
 

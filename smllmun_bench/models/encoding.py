@@ -91,8 +91,10 @@ class Encoder:
         return list(ids[0]) if ids and isinstance(ids[0], list) else list(ids)
 
     def _decode(self, ids: list[int]) -> str:
-        return str(self._processor.tokenizer.decode(ids, skip_special_tokens=True))  # type: ignore[attr-defined]
+        return str(self._processor.tokenizer.decode(ids, skip_special_tokens=True))
 
 
 def _common_prefix(first: list[int], second: list[int]) -> int:
-    return next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
+    )

@@ -25,7 +25,9 @@ _COMMON_VISION = ("model.vision_tower", "model.multi_modal_projector")
 FAMILIES: dict[str, Family] = {
     "llava": Family("LLaVA-1.5", "model.language_model", _COMMON_VISION, features_suffice=True),
     "llava_next": Family("LLaVA-NeXT", "model.language_model", (*_COMMON_VISION, "model.image_newline"), False),
-    "llava_onevision": Family("LLaVA-OneVision", "model.language_model", (*_COMMON_VISION, "model.image_newline"), False),
+    "llava_onevision": Family(
+        "LLaVA-OneVision", "model.language_model", (*_COMMON_VISION, "model.image_newline"), False
+    ),
     "qwen2_vl": Family("Qwen2-VL", "model.language_model", ("model.visual",), False),
     "qwen2_5_vl": Family("Qwen2.5-VL", "model.language_model", ("model.visual",), False),
     "qwen3_vl": Family("Qwen3-VL", "model.language_model", ("model.visual",), False),

@@ -15,7 +15,8 @@ CHAT_TEMPLATE = (
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}"
     "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
     "{% else %}<|assistant|>"
-    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}<|end|>"
+    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "<|end|>"
     "{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
@@ -23,7 +24,7 @@ CHAT_TEMPLATE = (
 
 @dataclass(frozen=True, slots=True)
 class ToySize:
-    """Widths and depths. `image` and `patch` in pixels: (image / patch)² + 1 image tokens, the class token among them."""
+    """Widths and depths. `image` and `patch` in pixels: (image / patch)² + 1 image tokens, one of them the class token."""
 
     image: int = 48
     patch: int = 8
@@ -120,4 +121,3 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     save(model, processor, folder)
-

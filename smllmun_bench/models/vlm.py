@@ -1,4 +1,4 @@
-"""A vision-language model behind one door: load, ask, and weigh answers. Knows tokens and pixels, no roles or scores."""
+"""A vision-language model behind one door: load, ask, weigh answers. Knows tokens and pixels, no roles, no scores."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -54,7 +54,9 @@ class AnswerScores:
 
     def sums(self) -> Tensor:
         """log π(answer | question) per item, shape (n), in nats."""
-        return torch.zeros(self.count, dtype=self.logp.dtype, device=self.logp.device).index_add(0, self.owner, self.logp)
+        return torch.zeros(self.count, dtype=self.logp.dtype, device=self.logp.device).index_add(
+            0, self.owner, self.logp
+        )
 
     def lengths(self) -> Tensor:
         """Answer tokens per item, shape (n)."""
@@ -89,11 +91,13 @@ class Vlm:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.model.parameters()).dtype
+        dtype: torch.dtype = next(self.model.parameters()).dtype
+        return dtype
 
     # -- asking ------------------------------------------------------------------------------------------------
 
@@ -197,13 +201,18 @@ class Vlm:
             valid = packed.mask[:, 0].any(dim=1) & (packed.mask[:, 0].sum(dim=2) > 1)
             valid[:, 0] = True
             inputs["attention_mask"] = valid.long().to(self.device)
-        return self.model.model(**inputs, use_cache=False).last_hidden_state
+        hidden: Tensor = self.model.model(**inputs, use_cache=False).last_hidden_state
+        return hidden
 
     def _inputs(self, ids: Tensor, images: tuple[str, ...]) -> dict[str, Tensor]:
         """Keyword arguments of the model for token ids (B, L) and the images that their placeholders stand for."""
         ids = ids.to(self.device)
         if not images:
-            return {"inputs_embeds": self.model.get_input_embeddings()(ids)} if self.family.features_suffice else {"input_ids": ids}
+            return (
+                {"inputs_embeds": self.model.get_input_embeddings()(ids)}
+                if self.family.features_suffice
+                else {"input_ids": ids}
+            )
         if not self.family.features_suffice:
             return {"input_ids": ids, **self.bank.pixels(images, self.device, self.dtype)}
         features = self.bank.features(self.model, images)
@@ -211,7 +220,7 @@ class Vlm:
         where = ids == self.image_token
         if int(where.sum()) != features.shape[0]:
             raise UserError(
-                f"the prompt holds {int(where.sum())} image tokens, the vision tower gives {features.shape[0]} features",
+                f"the prompt holds {int(where.sum())} image tokens, the tower gives {features.shape[0]} features",
                 fix="patch_size and vision_feature_select_strategy of the processor must be those of the model",
             )
         embeds = embeds.clone()
@@ -233,7 +242,14 @@ class Vlm:
         return digest.hexdigest()
 
 
-def load(path: str | Path, source: ImageSource, *, device: str = "cpu", dtype: str = "float32", bank: FeatureBank | None = None) -> Vlm:
+def load(
+    path: str | Path,
+    source: ImageSource,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    bank: FeatureBank | None = None,
+) -> Vlm:
     """Load a model folder (or a hub id that is in the local cache) with its processor.
 
     Raises:
@@ -258,7 +274,11 @@ def load(path: str | Path, source: ImageSource, *, device: str = "cpu", dtype: s
         raise UserError(error.what, where=where, fix=error.fix) from None
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
-        raise UserError(f"cannot load the model: {first}", where=where, fix="a folder that save_pretrained wrote, or a registered model") from error
+        raise UserError(
+            f"cannot load the model: {first}",
+            where=where,
+            fix="a folder that save_pretrained wrote, or a registered model",
+        ) from error
     try:
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:

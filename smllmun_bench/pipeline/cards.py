@@ -52,7 +52,9 @@ def load(name_or_path: str, *, target: str | None = None, gold: str | None = Non
         if not Path(name_or_path).expanduser().is_dir() and name_or_path.startswith((".", "/", "~")):
             raise UserError(f"there is no folder {name_or_path!r}", where="--model", fix="the path of a saved model")
         default = read_yaml(_folder() / "default.yaml", ModelCard)
-        card = default.model_copy(update={"name": Path(name_or_path).name, "path": name_or_path, "description": name_or_path})
+        card = default.model_copy(
+            update={"name": Path(name_or_path).name, "path": name_or_path, "description": name_or_path}
+        )
     else:
         raise unknown("model", name_or_path, names(), where="--model")
     return card.model_copy(update={"target": target or card.target, "gold": gold or card.gold})

@@ -67,4 +67,6 @@ def _classes(everything: Iterable[Labels]) -> dict[str, dict[str, int]]:
     for labels in everything:
         for name, value in labels.items():
             values.setdefault(name, set()).add(value)
-    return {name: {value: number for number, value in enumerate(sorted(found))} for name, found in sorted(values.items())}
+    return {
+        name: {value: number for number, value in enumerate(sorted(found))} for name, found in sorted(values.items())
+    }

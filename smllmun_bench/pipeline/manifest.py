@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
@@ -65,7 +65,7 @@ class RunManifest(Frozen):
     target_run: str | None = None
     gold_run: str | None = None
     vector: Vector = Vector()
-    figures: dict[str, float] = {}
+    figures: dict[str, float] = Field(default_factory=dict)
     cost: CostRecord = CostRecord()
     version: str
     environment: Environment

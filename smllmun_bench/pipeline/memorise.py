@@ -26,14 +26,19 @@ def memorise(
     items = data.training(split, fold)
     wordings = recipe.training.paraphrases
     parts = {
-        "memory": (from_items([item for item in items if item.role not in _SEEING], paraphrases=wordings), recipe.memory),
+        "memory": (
+            from_items([item for item in items if item.role not in _SEEING], paraphrases=wordings),
+            recipe.memory,
+        ),
         "understanding": (
             from_items([item for item in items if item.role in _SEEING], paraphrases=wordings),
             recipe.understanding,
         ),
         "general": (from_items(data.general_training()), recipe.general),
     }
-    streams: dict[str, list[Example]] = {name: examples for name, (examples, size) in parts.items() if examples and size}
+    streams: dict[str, list[Example]] = {
+        name: examples for name, (examples, size) in parts.items() if examples and size
+    }
 
     def loss(batch: Batch) -> Terms:
         return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}

@@ -37,7 +37,11 @@ def predict(
     """
     from smllmun_bench.models.vlm import Query
 
-    weighed = [item for item in items if item.kind is Kind.CHOICE and task.choice is not None and task.choice.answer == "logprob"]
+    weighed = [
+        item
+        for item in items
+        if item.kind is Kind.CHOICE and task.choice is not None and task.choice.answer == "logprob"
+    ]
     apart = {item.item_id for item in weighed}
     spoken = [item for item in items if item.item_id not in apart]
     known = [item for item in spoken if item.kind is Kind.OPEN and item.perturbed_answers]
@@ -86,7 +90,9 @@ def limited(items: Sequence[Item], limit: float | None) -> list[Item]:
     if limit is None:
         return list(items)
     if limit <= 0:
-        raise UserError(f"cannot limit to {limit:g} items", where="--limit", fix="a number of items, or a share below 1")
+        raise UserError(
+            f"cannot limit to {limit:g} items", where="--limit", fix="a number of items, or a share below 1"
+        )
     groups: dict[tuple[str, Modality], list[Item]] = {}
     for item in items:
         groups.setdefault((item.role, item.modality), []).append(item)

@@ -52,14 +52,21 @@ def pretrain(folder: Path, recipe: PretrainRecipe, progress: "Progress | None" =
     people = outsiders(recipe.strangers, recipe.seed)
     vqa = EasyVqa()
     streams = _streams(people, vqa, recipe)
-    toy.build(folder, (text for examples in streams.values() for e in examples for text in (e.question, e.answer)), size)
+    toy.build(
+        folder, (text for examples in streams.values() for e in examples for text in (e.question, e.answer)), size
+    )
     vlm = load(folder, Strangers(people, vqa, seed=recipe.seed, image_size=size.image))
     learn_to_see(vlm, _visible(people, vqa, recipe), recipe.tower, seed=recipe.seed, progress=progress)
 
     def loss(batch: "Batch") -> "Terms":
         return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
 
-    sizes = {"seeing": recipe.seeing, "vqa": recipe.vqa, "unknown_image": recipe.unknown, "unknown_text": recipe.unknown}
+    sizes = {
+        "seeing": recipe.seeing,
+        "vqa": recipe.vqa,
+        "unknown_image": recipe.unknown,
+        "unknown_text": recipe.unknown,
+    }
     update = train(vlm, streams, loss, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
     with Artifact("delta", update.deltas()).mounted(vlm):
         save(vlm.model, vlm.processor, folder, dtype=recipe.stored_dtype)
@@ -68,7 +75,9 @@ def pretrain(folder: Path, recipe: PretrainRecipe, progress: "Progress | None" =
 def _visible(people: Sequence[Profile], vqa: EasyVqa, recipe: PretrainRecipe) -> dict[str, dict[str, str]]:
     """What each image shows: the traits of a stranger, the shape and the colour of an easy-VQA image."""
     labels = {
-        f"{profile.entity_id}/{number}": profile.traits.visible() for profile in people for number in range(recipe.photos)
+        f"{profile.entity_id}/{number}": profile.traits.visible()
+        for profile in people
+        for number in range(recipe.photos)
     }
     for item in vqa.train_items():
         if item.kind is Kind.OPEN:

@@ -63,7 +63,7 @@ def write(path: Path, method: Method[Any], model: str, source: str, config: Meth
     from ruamel.yaml import YAML
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    body = {"method": method.name, "model": model, "source": source}
+    body: dict[str, object] = {"method": method.name, "model": model, "source": source}
     body |= {"config": config.model_dump(mode="json", exclude_defaults=True)}
     with path.open("w", encoding="utf-8") as file:
         YAML(typ="rt").dump(body, file)

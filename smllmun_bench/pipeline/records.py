@@ -34,7 +34,9 @@ def read_predictions(path: Path) -> list[Prediction]:
     return [Prediction(**row | {name: _tuple(row[name]) for name in _LISTS}) for row in rows]
 
 
-def write_scored_items(path: Path, items: Sequence[Item], predictions: Sequence[Prediction], scores: Sequence[Score]) -> None:
+def write_scored_items(
+    path: Path, items: Sequence[Item], predictions: Sequence[Prediction], scores: Sequence[Score]
+) -> None:
     """One row per item: what was asked, what was answered, and what that is worth."""
     import pyarrow as pa
 
@@ -62,7 +64,19 @@ def write_scored_items(path: Path, items: Sequence[Item], predictions: Sequence[
 
 def read_scored_items(path: Path) -> list[dict[str, Any]]:
     """The rows of `write_scored_items`, `values` as a mapping again."""
-    needed = ["item_id", "entity_id", "role", "modality", "kind", "question", "answer", "text", "state", "headline", "values"]
+    needed = [
+        "item_id",
+        "entity_id",
+        "role",
+        "modality",
+        "kind",
+        "question",
+        "answer",
+        "text",
+        "state",
+        "headline",
+        "values",
+    ]
     return [row | {"values": json.loads(row["values"])} for row in _read(path, needed)]
 
 

@@ -78,7 +78,11 @@ class Comparison:
 
 def empty(model: str, task: str, forget_ratio: int, limit: float | None) -> Golden:
     return Golden(
-        model=model, task=task, forget_ratio=forget_ratio, limit=limit, tolerance=dict.fromkeys(COLUMNS, DEFAULT_TOLERANCE)
+        model=model,
+        task=task,
+        forget_ratio=forget_ratio,
+        limit=limit,
+        tolerance=dict.fromkeys(COLUMNS, DEFAULT_TOLERANCE),
     )
 
 
@@ -120,7 +124,9 @@ def updated(golden: Golden, measured: Mapping[str, Entry]) -> Golden:
     return golden.model_copy(update={"entries": golden.entries | dict(measured)})
 
 
-def measure(shop: "Workshop", methods: Sequence[str], golden: Golden, output: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+def measure(
+    shop: "Workshop", methods: Sequence[str], golden: Golden, output: Path
+) -> tuple[dict[str, Entry], dict[str, str]]:
     """Scores of the references and of each method with seed 0, and the errors of methods that failed."""
     from smllmun_bench.pipeline import recipes
     from smllmun_bench.pipeline.run import run

@@ -1,4 +1,4 @@
-"""A whole run: base, target and gold are asked, methods unlearn and are asked, everything is scored and written down."""
+"""A whole run: base, target and gold are asked, methods unlearn and are asked, all is scored and written down."""
 
 import json
 import shutil
@@ -63,7 +63,11 @@ def run(
 
 
 def _references(shop: Workshop, forget_percent: int, output: Path) -> _References:
-    models: dict[str, ModelRef | None] = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
+    models: dict[str, ModelRef | None] = {
+        "base": stages.base(shop),
+        "target": stages.target(shop),
+        "gold": stages.gold(shop),
+    }
     asked: dict[str, tuple[Entry, tuple[Score, ...], list[Prediction], ModelRef]] = {}
     items = stages.questions(shop)
     for name, model in models.items():
@@ -85,7 +89,9 @@ def _references(shop: Workshop, forget_percent: int, output: Path) -> _Reference
 def _unlearned(
     shop: Workshop, references: _References, choice: Chosen, seed: int, forget_percent: int, output: Path
 ) -> Finished:
-    settings = digest({"label": choice.label, "config": choice.config.model_dump(mode="json"), "data": shop.data.benchmark.digest})
+    settings = digest(
+        {"label": choice.label, "config": choice.config.model_dump(mode="json"), "data": shop.data.benchmark.digest}
+    )
     common = {
         "label": choice.label,
         "kind": "test-time" if choice.method.needs.hooks else "weights",
@@ -102,7 +108,8 @@ def _unlearned(
         entry, predictions = stages.ask(shop, references.model, artifact, f"{choice.label}, seed {seed}")
     except RunFailed as failure:
         record = _record(shop, forget_percent, None, references.model).model_copy(
-            update=common | {"run_id": f"{choice.label}-s{seed}-{settings[:8]}", "status": "failed", "error": str(failure)}
+            update=common
+            | {"run_id": f"{choice.label}-s{seed}-{settings[:8]}", "status": "failed", "error": str(failure)}
         )
         return _write_failed(output, record)
     about = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))

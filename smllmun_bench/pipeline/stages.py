@@ -23,12 +23,11 @@ from smllmun_bench.pipeline.models import Loader, ModelRef, reference
 from smllmun_bench.pipeline.predict import limited, predict, question_of
 from smllmun_bench.pipeline.pretraining import PretrainRecipe
 from smllmun_bench.pipeline.store import Entry, Request, StageEvent, Store
-from smllmun_bench.schema import Fold, Item, Modality, Prediction, Role
+from smllmun_bench.schema import Fold, Item, Prediction, Role
 from smllmun_bench.tasks import TaskSpec
 
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
-    from smllmun_bench.training.loop import Progress
 
 VERSIONS = {"pretrain": 1, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 1}
 MEMORY = (Role.FORGET, Role.RETAIN)
@@ -79,7 +78,9 @@ def base(shop: Workshop) -> ModelRef:
     if card.path is not None:
         return reference(card.path, HashMemo())
     if card.pretrain is None:
-        raise UserError(f"the model {card.name!r} has neither a path nor a recipe", fix="path: or pretrain: in its card")
+        raise UserError(
+            f"the model {card.name!r} has neither a path nor a recipe", fix="path: or pretrain: in its card"
+        )
     recipe = card.pretrain
 
     def make(folder: Path) -> None:

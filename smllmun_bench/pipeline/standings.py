@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.intervals import Interval, row_intervals
@@ -179,7 +180,7 @@ def _standing(
     intervals = _intervals(seeds, everything, scores)
     first = seeds[0].manifest
     vectors = [run.manifest.vector.model_dump() for run in seeds]
-    columns = {name: _mean([vector[name] for vector in vectors]) for name in vectors[0]}
+    columns: dict[str, Any] = {name: _mean([vector[name] for vector in vectors]) for name in vectors[0]}
     costs = [run.manifest.cost for run in seeds] if first.kind != "reference" else []
     trained = _mean([cost.trainable_params for cost in costs])
     overall = intervals.get("overall")
@@ -227,7 +228,9 @@ def _reference(run: RunFolder, label: str, everything: Sequence[RunFolder]) -> R
     if run.manifest.kind != "reference":
         fitting = [other for other in everything if other.manifest.run_id == named]
     else:
-        fitting = [o for o in everything if o.manifest.label == label and _setting(o.manifest) == _setting(run.manifest)]
+        fitting = [
+            o for o in everything if o.manifest.label == label and _setting(o.manifest) == _setting(run.manifest)
+        ]
     beside = [other for other in fitting if other.folder.parent == run.folder.parent]
     return next(iter([*beside, *fitting]), None)
 

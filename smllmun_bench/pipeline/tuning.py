@@ -61,7 +61,9 @@ def read_space(path: Path) -> Space:
     return space
 
 
-def points(space: Space, start: Chosen, *, budget: int | None = None, seed: int = 0, where: str = "grid") -> list[Point]:
+def points(
+    space: Space, start: Chosen, *, budget: int | None = None, seed: int = 0, where: str = "grid"
+) -> list[Point]:
     """The combinations in the order of the file, or `budget` of them drawn with `seed`.
 
     Raises UserError for a key or value that the method does not have.
@@ -81,7 +83,7 @@ def tune(
     """Every point run and scored, best first; failed ones last. Raises UserError for any fold but validation."""
     if shop.fold is not Fold.VALIDATION:
         raise UserError(
-            f"hyperparameters cannot be chosen on the {shop.fold.value} fold: its people are the ones that are reported",
+            f"hyperparameters cannot be chosen on the {shop.fold.value} fold: its people are those that are reported",
             where="--fold",
             fix="validation",
         )

@@ -1,8 +1,8 @@
 """How a model is trained. One shape for memorising and for every unlearning method."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from smllmun_bench.config import Frozen
 
@@ -29,4 +29,12 @@ class TrainingConfig(Frozen):
     text_share: Annotated[float, Field(ge=0, le=1)] = 0.3  # of a batch without images, where a stream has both kinds
     paraphrases: NonNegativeInt = 1  # other wordings of each question to train on
     lora: LoraSettings | None = LoraSettings()  # null: all weights of the chosen layers
-    train: Literal["language", "attention", "all"] = "language"  # linear layers of the decoder, its attention only, or everything
+    # What is trained: linear layers of the decoder, its attention only, the whole decoder (embeddings and norms too;
+    # needs lora: null), or everything.
+    train: Literal["language", "attention", "decoder", "all"] = "language"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.lora is not None and self.train in ("decoder", "all"):
+            raise ValueError(f"'train: {self.train}' trains whole weights, so it needs 'lora: null'")
+        return self

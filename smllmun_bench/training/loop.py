@@ -13,8 +13,8 @@ from torch import Tensor
 
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
-from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
+from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example, Stream
 
 Terms = Mapping[str, Tensor]
@@ -92,7 +92,13 @@ def train(
     """
     progress = progress or Silent()
     supply = {
-        name: Stream(examples, (sizes or {}).get(name, config.batch_size), seed=seed + 7 * index, per_image=config.per_image, text_share=config.text_share)
+        name: Stream(
+            examples,
+            (sizes or {}).get(name, config.batch_size),
+            seed=seed + 7 * index,
+            per_image=config.per_image,
+            text_share=config.text_share,
+        )
         for index, (name, examples) in enumerate(streams.items())
     }
     started = time.perf_counter()
@@ -115,7 +121,7 @@ def train(
                 norm = torch.nn.utils.clip_grad_norm_(taken.parameters, config.max_grad_norm)
                 if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
                     raise RunFailed(
-                        f"the loss is {total.item()} and the gradient norm {norm.item()} at step {step + 1} of {config.steps}",
+                        f"loss {total.item()}, gradient norm {norm.item()} at step {step + 1} of {config.steps}",
                         fix="a smaller training.lr, or --dtype float32",
                     )
                 optimiser.step()
@@ -162,12 +168,24 @@ def target_modules(vlm: Vlm, train: str) -> list[str]:
     """Names of the linear layers that are trained. Scoped to the decoder: suffixes alone would hit the tower too."""
     inside = re.compile(re.escape(vlm.family.language) + r"\..*")
     attention = re.compile(r".*\.(q_proj|k_proj|v_proj|o_proj|qkv_proj)$")
-    names = [name for name, module in vlm.model.named_modules() if isinstance(module, torch.nn.Linear) and inside.match(name)]
+    names = [
+        name for name, module in vlm.model.named_modules() if isinstance(module, torch.nn.Linear) and inside.match(name)
+    ]
     if train == "attention":
         names = [name for name in names if attention.match(name)]
     if not names:
         raise RunFailed(f"no linear layers to train under {vlm.family.language!r}", fix="docs/add_a_model.md")
     return names
+
+
+def _whole_weights(vlm: Vlm, train: str) -> dict[str, torch.nn.Parameter]:
+    named = dict(vlm.model.named_parameters())
+    if train == "all":
+        return named
+    if train == "decoder":
+        return {name: weight for name, weight in named.items() if name.startswith(f"{vlm.family.language}.")}
+    wanted = set(target_modules(vlm, train))
+    return {name: weight for name, weight in named.items() if name.rpartition(".")[0] in wanted}
 
 
 @contextmanager
@@ -176,12 +194,7 @@ def _trainable(vlm: Vlm, config: TrainingConfig, seed: int) -> Iterator[_Taken]:
         with _lora(vlm, target_modules(vlm, config.train), config.lora, seed) as taken:
             yield taken
         return
-    wanted = None if config.train == "all" else set(target_modules(vlm, config.train))
-    chosen = {
-        name: parameter
-        for name, parameter in vlm.model.named_parameters()
-        if wanted is None or name.removesuffix(".weight").removesuffix(".bias") in wanted
-    }
+    chosen = _whole_weights(vlm, config.train)
     before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
     frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
     for name, parameter in vlm.model.named_parameters():
@@ -212,7 +225,11 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
 
     torch.manual_seed(seed)
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=modules, bias="none"  # type: ignore[arg-type]
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=modules,
+        bias="none",
     )
     frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
     wrapped = get_peft_model(vlm.model, config)

@@ -28,13 +28,17 @@ class Reference:
         device = self._vlm.device
         return lambda batch: torch.tensor([table[_name(example)] for example in batch], device=device)
 
-    def log_probs(self, examples: Sequence[Example], *, chunk: int = 64) -> Callable[[Sequence[Example], Tensor], Tensor]:
+    def log_probs(
+        self, examples: Sequence[Example], *, chunk: int = 64
+    ) -> Callable[[Sequence[Example], Tensor], Tensor]:
         """A function from examples, and the owner of each answer token, to log p_θ0, (tokens, vocabulary)."""
         table: dict[tuple[str, str, str], Tensor] = {}
         for at in range(0, len(examples), chunk):
             batch = examples[at : at + chunk]
             with torch.no_grad():
-                scores = self._vlm.score_answers([self._vlm.encode(Query(e.question, e.images), e.answer) for e in batch])
+                scores = self._vlm.score_answers(
+                    [self._vlm.encode(Query(e.question, e.images), e.answer) for e in batch]
+                )
             for index, example in enumerate(batch):
                 table[_name(example)] = scores.logits[scores.owner == index].log_softmax(-1).cpu()
         self.forwards += len(examples)

@@ -26,7 +26,11 @@ def invoke(*arguments: object):
         (("run", "--method", "smfa", "--task", "smllmun-tyo"), "unknown task 'smllmun-tyo'", "'smllmun-toy'"),
         (("run", "--method", "smfa", "--model", "tyo"), "unknown model 'tyo'", "'toy'"),
         (("run", "--method", "smfa@randm"), "unknown variant of smfa 'randm'", "'random'"),
-        (("run", "--method", "smfa", "--forget-ratio", "11"), "task 'smllmun-toy' cannot forget 11 %", "one of 5, 10, 15"),
+        (
+            ("run", "--method", "smfa", "--forget-ratio", "11"),
+            "task 'smllmun-toy' cannot forget 11 %",
+            "one of 5, 10, 15",
+        ),
         (("run", "--method", "smfa", "--seeds", "x"), "'x' is no number of seeds", "3, or 0,1,2"),
         (("run", "--method", "smfa", "--device", "cuda"), "this machine has no cuda device", "cpu"),
         (("run", "--method", ","), "no method is named", "smfa"),
