@@ -72,7 +72,7 @@ def overall(
     noise: float = 0.0,
     margin: float = 0.0,
 ) -> float | None:
-    """The aggregate of section 9.2 of the benchmark notes: forget = mean closeness over the memory scores.
+    """The whole of it; forgetting is the mean closeness over the memory scores.
 
     A memory score whose gap is within `noise`, and an ability that the references lack, are left out: they cannot
     be measured. None if that leaves no memory score or no ability.

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.entry import MANIFEST, Entry, Request, folder_of, read_entry
+from smllmun_bench.pipeline.entry import MANIFEST, Entry, Request, StageManifest, folder_of, read_entry
+from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.pipeline.store import Action, StageEvent, Store
 
 
@@ -45,6 +46,15 @@ def copy_layer(entries: Iterable[Path], layer: Path) -> list[Path]:
             building = final.with_name(f".{final.name}.new")
             shutil.rmtree(building, ignore_errors=True)
             shutil.copytree(folder, building)
+            _forget_host(building / MANIFEST)
             building.rename(final)
         copied.append(final)
     return copied
+
+
+def _forget_host(path: Path) -> None:
+    """What is shipped does not name the machine that it was made on; no digest covers the manifest itself."""
+    manifest = StageManifest.model_validate_json(path.read_bytes())
+    environment = manifest.environment.model_copy(update={"host": ""})
+    text = manifest.model_copy(update={"environment": environment}).model_dump_json(by_alias=True, indent=1)
+    atomic_write(path, text + "\n")
