@@ -34,7 +34,7 @@ class Interval:
 
 
 Drawn = Mapping[str, np.ndarray]
-"""Column -> its value in each draw."""
+"""Column -> its value in each draw, NaN where the draw holds none of its identities."""
 
 
 def row_intervals(
@@ -127,15 +127,17 @@ def _drawn(
         has = np.array([name in sums for name in everybody[pool]], dtype=float)
         means = np.array([sum(sums[name]) / len(sums[name]) if name in sums else 0.0 for name in everybody[pool]])
         counted = weights[pool] @ has
-        result[column] = (weights[pool] @ means)[counted > 0] / counted[counted > 0]
+        if counted.any():
+            result[column] = np.divide(weights[pool] @ means, counted, out=np.full(len(counted), np.nan), where=counted > 0)
     return result
 
 
 def _vector(fixed: ScoreVector, drawn: Drawn, draw: int) -> ScoreVector:
     values = {field.name: getattr(fixed, field.name) for field in fields(ScoreVector)}
-    return ScoreVector(**values | {column: float(array[draw % len(array)]) for column, array in drawn.items()})
+    known = {column: float(array[draw]) for column, array in drawn.items() if not np.isnan(array[draw])}
+    return ScoreVector(**values | known)
 
 
 def _interval(values: np.ndarray) -> Interval:
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

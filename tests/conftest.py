@@ -1,7 +1,7 @@
 """Fixtures that several rooms share: an untrained model that is built in a second, and a store with trained nano models."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ class Tiny:
     folder: Path
     vlm: Vlm
     data: UnlearningData
+    source: Colours = field(default_factory=Colours)
 
     def fresh(self) -> Vlm:
         """A copy of its own, for tests that damage it."""

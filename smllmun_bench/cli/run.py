@@ -44,6 +44,7 @@ def run(
     csv: Annotated[Path | None, typer.Option(help="Leaderboard file; default <output>/leaderboard.csv.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose request: test, or validation people.")] = Fold.TEST,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first method that fails.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Paths only.")] = False,
     online: Annotated[bool, typer.Option(help="Allow looking at the model hub.")] = False,
 ) -> None:
@@ -57,10 +58,14 @@ def run(
         stay_offline()
     console = make_console(quiet=quiet)
     asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, batch_size, quiet)
-    chosen = [recipes.choose(name, model, tuple(settings or ())) for name in _wanted(method)]
+    chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
     opened = open_shop(asked, console)
     which = _options.seeds(seeds)
-    finished = list(run_all(opened.shop, chosen, which, opened.percent, output))
+    finished: list[Finished] = []
+    for done in run_all(opened.shop, chosen, which, opened.percent, output):
+        finished.append(done)
+        if strict and done.manifest.status == "failed":
+            break
     _show(console, opened, chosen, finished, output, csv)
     opened.shop.store.record_run(f"{task}-{'-'.join(c.label for c in chosen)}", [e.key for e in opened.events])
     if any(part.manifest.status == "failed" for part in finished):

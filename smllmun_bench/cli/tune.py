@@ -29,7 +29,7 @@ def tune(
 
     stay_offline()
     console = make_console(quiet=quiet)
-    start = recipes.choose(method, model)
+    start = recipes.choose(method, Path(model).name)
     path = tuning.space_path(start.method.name)
     todo = tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
     opened = open_shop(Asked(model, task, store=store, device=device, fold=Fold.VALIDATION, quiet=quiet), console)
@@ -49,10 +49,12 @@ def tune(
     if best.overall is None:
         raise UserError("no point of the space has a defined overall score", where=str(path))
     if write:
-        saved = shipped("baselines") / start.method.name / f"{model}.yaml"
+        name = opened.shop.card.name
+        saved = shipped("baselines") / start.method.name / f"{name}.yaml"
         command = f"smllmun-bench tune --method {method} --model {model} --task {task} --seed {seed}"
         command += f" --budget {budget}" if budget else ""
-        recipes.write(saved, start.method, model, command, apply_overrides(start.config, best.settings))
+        command += f" --device {device}" if device != "cpu" else ""
+        recipes.write(saved, start.method, name, command, apply_overrides(start.config, best.settings))
         typer.echo(f"recipe  {saved}")
 
 

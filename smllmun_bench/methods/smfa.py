@@ -5,11 +5,12 @@ on the few retain rows alone (the anchor RA, ΔW_a). Stage 2 zeroes the entries 
 dominate it, and adds the rest. The mask is applied to dense differences, so the result is no longer low-rank.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from smllmun_bench.config import Frozen
+from smllmun_bench.errors import UserError
 from smllmun_bench.methods import streams
 from smllmun_bench.methods._masks import Mask
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
@@ -37,8 +38,14 @@ class SmfaConfig(MethodConfig):
     k: NonNegativeFloat = 5.0
     k_text: NonNegativeFloat = 10.0  # for the text MFA of `split`
     strength: NonNegativeFloat = 1.0
-    share: NonNegativeFloat = 0.5
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5  # dare: dropped; ties: kept
     anchor_weight: float = 1.0
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if self.mask == "dare" and self.share == 1:
+            raise ValueError("dare with share 1 drops everything, and what is left is divided by 0")
+        return self
 
 
 class _Adapter(Frozen):
@@ -77,6 +84,11 @@ class Smfa:
             k = config.k_text if part == "text" else config.k
             recipe = Recipe(config.mask, k, config.strength, config.share, config.anchor_weight)
             forgets = dict(adapter.deltas())
+            if forgets.keys() != anchors.keys():
+                raise UserError(
+                    "the anchor and the forgetting adapter train different layers, so there is nothing to compare",
+                    fix="the same `train` in training and in anchor_training",
+                )
             for name, forget in forgets.items():
                 shaped = sculpt(forget, anchors[name], recipe, generator)
                 total[name] = total[name] + shaped if name in total else shaped
@@ -121,6 +133,8 @@ def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progre
     if inputs.part != "anchor":
         wanted = {"all": set(Modality), "image": {Modality.IMAGE_TEXT}, "text": {Modality.TEXT}}[inputs.part]
         known = {item.item_id for item in data.forget if item.modality in wanted}
+        if not known:
+            raise UserError(f"there are no {inputs.part} rows to forget", where="smfa, layout: split", fix="layout: joint")
         refused = [example for example in streams.refused(data, inputs.training) if example.key in known]
         rows = {"forget": refused} | rows
     update = train(target, rows, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress)

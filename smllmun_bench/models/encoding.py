@@ -77,8 +77,7 @@ class Encoder:
     def _tokens(self, question: str, answer: str | None, sizes: tuple[tuple[int, int], ...]) -> list[int]:
         from PIL import Image
 
-        if self._image_token in question:  # it would be counted as one more picture
-            question = question.replace(self._image_token, self._image_token.replace("<", "< "))
+        question, answer = self._as_text(question), None if answer is None else self._as_text(answer)
         content: list[dict[str, Any]] = [{"type": "image", "image": Image.new("RGB", size)} for size in sizes]
         content.append({"type": "text", "text": question})
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
@@ -89,6 +88,10 @@ class Encoder:
         )
         ids = batch["input_ids"]
         return list(ids[0]) if ids and isinstance(ids[0], list) else list(ids)
+
+    def _as_text(self, text: str) -> str:
+        """An image placeholder that somebody wrote would be counted as one more picture; it is spelled apart."""
+        return text.replace(self._image_token, f"{self._image_token[:1]} {self._image_token[1:]}")
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._processor.tokenizer.decode(ids, skip_special_tokens=True))

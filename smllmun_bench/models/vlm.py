@@ -164,7 +164,7 @@ class Vlm:
         """Log-probability of each token of each answer, EOS included, in nats."""
         encoded = [self.encode(query, answer) for query, answer in pairs]
         result: list[tuple[float, ...]] = [()] * len(encoded)
-        rows = self._rows(encoded)
+        rows = self._rows(encoded) if encoded else []
         for at in range(0, len(rows), batch_rows):
             chosen = rows[at : at + batch_rows]
             members = [index for row in chosen for block in row for index in block.members]
@@ -236,9 +236,10 @@ class Vlm:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         for name, module in self.model.named_modules():
-            hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values(), *module._backward_hooks.values()]
+            kinds = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+            hooks = [hook for kind in kinds for hook in kind.values()]
             # transformers puts its own, which only read, where they are first needed and never takes them away.
-            ours = [hook for hook in hooks if not hook.__module__.startswith("transformers.")]
+            ours = [hook for hook in hooks if not str(getattr(hook, "__module__", "")).startswith("transformers.")]
             if ours:
                 digest.update(f"{name}:{len(ours)}".encode())
         return digest.hexdigest()
@@ -257,6 +258,7 @@ def load(
     Raises:
         UserError: no such folder, not a VLM, no chat template, weights that are not safetensors, unknown dtype.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
     from transformers.utils import logging
 
@@ -274,8 +276,8 @@ def load(
         model = AutoModelForImageTextToText.from_pretrained(where, dtype=kind, use_safetensors=True)
     except UserError as error:
         raise UserError(error.what, where=where, fix=error.fix) from None
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, SafetensorError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"cannot load the model: {first}",
             where=where,

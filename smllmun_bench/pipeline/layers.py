@@ -1,4 +1,4 @@
-"""Store layers: a store that makes nothing, and entries copied out as a layer that can be shipped."""
+"""Store layers: a store that makes nothing, one that makes all but models anew, and entries copied out to be shipped."""
 
 import shutil
 from collections.abc import Callable, Iterable
@@ -8,6 +8,8 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline.entry import MANIFEST, Entry, Request, StageManifest, folder_of, read_entry
 from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.pipeline.store import Action, StageEvent, Store
+
+MODEL_STAGES = ("pretrain", "memorise")
 
 
 class FinishedStore(Store):
@@ -30,6 +32,29 @@ class FinishedStore(Store):
             )
         on_event(StageEvent(request.stage, request.key, Action.REUSED, 0.0))
         return entry
+
+
+class FreshStore(Store):
+    """Models come from (and go to) `shared`; everything else is made anew below `root`.
+
+    A request does not hash the code that answers it, so what `shared` kept of a method says nothing about its code.
+    """
+
+    def __init__(self, root: Path, shared: Store) -> None:
+        super().__init__(root)
+        self._shared = shared
+
+    def get_or_make(
+        self,
+        request: Request,
+        make: Callable[[Path], None],
+        *,
+        resume: bool = False,
+        on_event: Callable[[StageEvent], None] = lambda event: None,
+    ) -> Entry:
+        if request.stage in MODEL_STAGES:
+            return self._shared.get_or_make(request, make, resume=resume, on_event=on_event)
+        return super().get_or_make(request, make, resume=resume, on_event=on_event)
 
 
 def copy_layer(entries: Iterable[Path], layer: Path) -> list[Path]:

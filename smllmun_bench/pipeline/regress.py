@@ -1,7 +1,7 @@
 """Has a score moved? Goldens: recorded scores of a few runs, and how far each column may be off."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -127,16 +127,22 @@ def updated(golden: Golden, measured: Mapping[str, Entry]) -> Golden:
 def measure(
     shop: "Workshop", methods: Sequence[str], golden: Golden, output: Path
 ) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Scores of the references and of each method with seed 0, and the errors of methods that failed."""
+    """Scores of the references and of each method with seed 0, and the errors of methods that failed.
+
+    Base, target and gold are taken from the store; methods are fitted and questions asked anew, below `output`, since
+    the store would give back what older code had made.
+    """
     from smllmun_bench.pipeline import recipes
+    from smllmun_bench.pipeline.layers import FreshStore
     from smllmun_bench.pipeline.run import run
 
     if shop.fold is not Fold.TEST:
         raise ValueError("goldens are of the test fold")
+    fresh = replace(shop, store=FreshStore(output / "store", shop.store))
     measured: dict[str, Entry] = {}
     failed: dict[str, str] = {}
     chosen = [recipes.choose(name, golden.model) for name in methods]
-    for finished in run(shop, chosen, [0], golden.forget_ratio, output):
+    for finished in run(fresh, chosen, [0], golden.forget_ratio, output / "runs"):
         label = finished.manifest.label
         if finished.manifest.status == "failed":
             failed[label] = finished.manifest.error

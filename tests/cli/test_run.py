@@ -1,0 +1,146 @@
+"""A run of the nano model from the first command to the last: what it prints, what it leaves, what others read of it."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from smllmun_bench.cli.main import app
+from smllmun_bench.pipeline import run as pipeline_run
+from smllmun_bench.report.leaderboard import read_csv
+
+NANO = ("--model", "nano", "--task", "smllmun-nano", "--set", "training.steps=2")
+
+
+def invoke(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "160"})
+
+
+@pytest.fixture(scope="module")
+def store(nano_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(nano_store, tmp_path_factory.mktemp("cli") / "store"))
+
+
+@pytest.fixture(scope="module")
+def finished(store: Path) -> tuple[Path, str]:
+    """The folder of a run of two methods with two seeds, and what it printed."""
+    output = store.parent / "runs"
+    result = invoke("run", "-m", "ga,smfa", *NANO, "--seeds", "2", "--store", store, "--output", output)
+    assert result.exit_code == 0, result.output
+    return output, result.stdout
+
+
+def folder(output: Path, label: str) -> Path:
+    return next(output.glob(f"{label}-nano-*"))
+
+
+def test_the_table_has_references_then_methods_once_each(finished: tuple[Path, str]) -> None:
+    table = finished[1].partition("Scores 0")[0]
+    assert re.findall(r"^(\w+) +[01–]", table, re.MULTILINE) == ["base", "target", "gold", "ga", "smfa"]
+    assert "±" in table
+
+
+def test_answers_and_the_mask_are_told(finished: tuple[Path, str]) -> None:
+    assert re.search(r"^smfa mask: correlation .*conflict rate .*0\.5.*masked", finished[1], re.MULTILINE)
+    assert "refused" in finished[1]
+    assert "broken" in finished[1]
+
+
+def test_every_path_that_is_printed_exists(finished: tuple[Path, str]) -> None:
+    paths = re.findall(r"^(?:run|leaderboard) +(/.*)$", finished[1], re.MULTILINE)
+    assert len(paths) == 3 + 2 * 2 + 1
+    assert all(Path(path).exists() for path in paths)
+
+
+def test_the_csv_has_seeds_as_one_row(finished: tuple[Path, str]) -> None:
+    rows = {row.method: row for row in read_csv(finished[0] / "leaderboard.csv")}
+    assert set(rows) == {"base", "target", "gold", "ga", "smfa"}
+    assert (rows["ga"].seeds, rows["gold"].seeds) == (2, 1)
+
+
+def test_a_second_run_makes_nothing(finished: tuple[Path, str], store: Path, tmp_path: Path) -> None:
+    result = invoke("run", "-m", "ga", *NANO, "--store", store, "--output", tmp_path)
+    assert result.exit_code == 0
+    assert "reused" in result.stdout
+    assert " made" not in result.stdout
+
+
+def test_leaderboard_reads_what_run_left(finished: tuple[Path, str], tmp_path: Path) -> None:
+    result = invoke("leaderboard", finished[0], "--csv", tmp_path / "out.csv")
+    assert result.exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() == (finished[0] / "leaderboard.csv").read_bytes()
+
+
+def test_saved_predictions_score_as_the_run_did(finished: tuple[Path, str]) -> None:
+    run = folder(finished[0], "ga")
+    result = invoke("score", run / "predictions.parquet", "--task", "smllmun-nano", "--json")
+    assert result.exit_code == 0, result.stderr
+    live = json.loads((run / "scores.json").read_text())
+    again = json.loads(result.stdout)
+    assert again["cells"] == live["cells"]
+    assert again["vector"].items() <= live["vector"].items()
+
+
+def test_show_has_answers_before_and_after(finished: tuple[Path, str]) -> None:
+    by_path = invoke("show", folder(finished[0], "ga"), "--examples", "1", "--role", "forget")
+    by_id = invoke("show", folder(finished[0], "ga").name, "--results", finished[0], "--examples", "1", "--role", "forget")
+    assert by_path.exit_code == 0, by_path.stderr
+    assert by_path.stdout == by_id.stdout
+    assert "before" in by_path.stdout
+    assert "understanding_forget" not in by_path.stdout
+
+
+def test_a_limited_run_says_so_and_enters_no_leaderboard(store: Path, tmp_path: Path) -> None:
+    result = invoke("run", "-m", "ga", *NANO, "--limit", "2", "--store", store, "--output", tmp_path)
+    assert result.exit_code == 0
+    assert "limited to 2" in result.stdout.partition("Scores 0")[0]
+    assert not (tmp_path / "leaderboard.csv").exists()
+    assert invoke("leaderboard", tmp_path).exit_code == 2
+
+
+@pytest.mark.parametrize(("more", "tried"), [((), ["ga", "npo"]), (("--strict",), ["ga"])])
+def test_a_failed_method_is_told_and_the_others_go_on_unless_strict(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], tried: list[str]
+) -> None:
+    from smllmun_bench.errors import RunFailed
+
+    seen = []
+
+    def fail(shop, start, method, config, seed):
+        seen.append(method.name)
+        raise RunFailed("the loss is no number")
+
+    monkeypatch.setattr(pipeline_run.stages, "unlearn", fail)
+    result = invoke("run", "-m", "ga,npo", *NANO, "--limit", "2", "--store", store, "--output", tmp_path, *more)
+    assert result.exit_code == 1
+    assert seen == tried
+    assert "the loss is no number" in result.stdout
+
+
+def test_ctrl_c_is_one_line_and_130(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline_run.stages, "ask", stop)
+    result = invoke("run", "-m", "ga", *NANO, "--limit", "2", "--store", store, "--output", tmp_path)
+    assert result.exit_code == 130
+    assert "nothing finished is lost: run the same command again" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_empty_store_is_an_error_for_toy_check(tmp_path: Path) -> None:
+    result = invoke("toy", "build", "--model", "nano", "--task", "smllmun-nano", "--store", tmp_path, "--check")
+    assert result.exit_code == 2
+    assert "is not in the store" in result.stderr
+
+
+def test_toy_build_measures_what_is_there_and_copies_a_layer(store: Path, tmp_path: Path) -> None:
+    nano = ("--model", "nano", "--task", "smllmun-nano")
+    result = invoke("toy", "build", *nano, "--store", store, "--out", tmp_path / "layer")
+    assert result.exit_code == 0, result.output
+    assert re.findall(r"^(base|target|gold) +[01]\.\d{3}", result.stdout, re.MULTILINE) == ["base", "target", "gold"]
+    assert len(list((tmp_path / "layer").rglob("manifest.json"))) == 3
+    assert invoke("toy", "build", *nano, "--store", tmp_path / "layer", "--check").exit_code == 0

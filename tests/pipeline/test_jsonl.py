@@ -1,0 +1,60 @@
+"""Predictions from anywhere: what is wrong is said with its row and key."""
+
+from pathlib import Path
+
+import pytest
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.pipeline.jsonl import read_any_predictions
+from smllmun_bench.pipeline.records import write_predictions
+from smllmun_bench.schema import Prediction
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "p.jsonl"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_both_forms_give_the_same_records(tmp_path: Path) -> None:
+    first = '{"item_id": "a", "run_id": "r", "text": "[forget] é"}'
+    second = '{"item_id": "b", "run_id": "r", "text": "", "option_logprobs": [-1.0, -2]}'
+    lines = f"{first}\n\n{second}\n"
+    wanted = [Prediction("a", "r", "[forget] é"), Prediction("b", "r", "", option_logprobs=(-1.0, -2.0))]
+    write_predictions(tmp_path / "p.parquet", wanted)
+    assert read_any_predictions(written(tmp_path, lines)) == wanted
+    assert read_any_predictions(tmp_path / "p.parquet") == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"item_id": "a"}', "row 2, key 'text'"),
+        ('{"item_id": 7, "text": ""}', "row 2, key 'item_id'"),
+        ('{"item_id": "a", "txt": "x", "text": ""}', "row 2, key 'txt'"),
+        ('{"item_id": "a", "text": "", "latency_s": NaN}', "row 2"),
+        ("{", "row 2"),
+    ],
+)
+def test_a_fault_is_placed(tmp_path: Path, line: str, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read_any_predictions(written(tmp_path, '{"item_id": "ok", "text": "x"}\n' + line + "\n"))
+    assert says in str(caught.value)
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="2 faults") as caught:
+        read_any_predictions(written(tmp_path, '{"item_id": "a"}\n{"text": "b"}\n'))
+    assert "row 1, key 'text'" in str(caught.value)
+    assert "row 2, key 'item_id'" in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "says"), [("p.txt", "cannot tell what"), ("none.jsonl", "no such file")])
+def test_files_that_are_none(tmp_path: Path, name: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        read_any_predictions(tmp_path / name)
+
+
+def test_an_empty_file_is_no_result(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no prediction"):
+        read_any_predictions(written(tmp_path, "\n"))

@@ -1,0 +1,137 @@
+"""A whole run on the tiny model: nothing is done twice, an interruption loses one stage, a failure is written down."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smllmun_bench import tasks
+from smllmun_bench.data.combined import TaskData
+from smllmun_bench.errors import RunFailed
+from smllmun_bench.pipeline import cards, manifest, recipes
+from smllmun_bench.pipeline.models import Loader
+from smllmun_bench.pipeline.records import read_predictions, read_scored_items
+from smllmun_bench.pipeline.run import ITEMS, PREDICTIONS, SCORES, Finished, run
+from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.store import Action, StageEvent, Store
+
+QUICK = ("training.steps=2", "training.batch_size=4")
+
+
+@pytest.fixture(scope="module")
+def data() -> TaskData:
+    return TaskData(tasks.load("smllmun-nano"), 15)
+
+
+@pytest.fixture
+def shop_at(tiny_folder: Path, data: TaskData) -> Callable[..., Workshop]:
+    """An untrained model stands for base, target and gold: what is tested is the pipeline, not the learning."""
+
+    def make(root: Path, events: list[StageEvent] | None = None, **changes: Any) -> Workshop:
+        folder = str(tiny_folder)
+        card = cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder, gold=folder)
+        loader = Loader(data, device="cpu", dtype="float32")
+        task = tasks.load("smllmun-nano")
+        task = task.model_copy(update={"generation": task.generation.model_copy(update={"max_new_tokens": 4})})
+        shop = Workshop(Store(root), task, data, card, loader, limit=2)
+        return replace(shop, on_event=(events if events is not None else []).append, **changes)
+
+    return make
+
+
+def go(shop: Workshop, output: Path, *names: str) -> list[Finished]:
+    return list(run(shop, [recipes.choose(name, "tiny", QUICK) for name in names], [0], 15, output))
+
+
+def contents(output: Path) -> dict[str, bytes]:
+    files = (PREDICTIONS, ITEMS, SCORES)
+    return {str(p.relative_to(output)): p.read_bytes() for name in files for p in sorted(output.glob(f"*/{name}"))}
+
+
+def test_a_second_run_makes_nothing_and_writes_the_same_bytes(shop_at: Any, tmp_path: Path) -> None:
+    events: list[StageEvent] = []
+    first = go(shop_at(tmp_path / "store", events), tmp_path / "one", "smfa", "ga")
+    assert [f.manifest.label for f in first] == ["base", "target", "gold", "smfa", "ga"]
+    assert sum(event.action is Action.MADE for event in events) >= 5
+    events.clear()
+    go(shop_at(tmp_path / "store", events), tmp_path / "two", "smfa", "ga")
+    assert {event.action for event in events} == {Action.REUSED}
+    written = contents(tmp_path / "one")
+    assert len(written) == 3 * len({f.folder for f in first})
+    assert contents(tmp_path / "two") == written
+
+
+def test_another_store_gives_the_same_bytes(shop_at: Any, tmp_path: Path) -> None:
+    go(shop_at(tmp_path / "a"), tmp_path / "one", "npo")
+    go(shop_at(tmp_path / "b", batch_size=3), tmp_path / "two", "npo")  # float32: batches change no text
+    assert contents(tmp_path / "one").keys() == contents(tmp_path / "two").keys()
+    one, two = (
+        {p.item_id: p.text for path in sorted(tmp_path.glob(f"{name}/npo*/{PREDICTIONS}")) for p in read_predictions(path)}
+        for name in ("one", "two")
+    )
+    assert one == two != {}
+
+
+def test_the_manifest_names_all_that_a_number_depends_on(shop_at: Any, tmp_path: Path) -> None:
+    done = go(shop_at(tmp_path / "store"), tmp_path / "out", "smfa")[-1]
+    read = manifest.read(done.folder)
+    assert read == done.manifest
+    assert {"data", "task", "model", "code", "prompts", "artifact"} <= read.digests.keys()
+    assert all(len(value) >= 32 for value in read.digests.values())
+    assert len(read.settings) >= 32
+    assert read.keys.keys() == {"predict", "unlearn"}
+    assert (read.status, read.seed, read.forget_ratio, read.limit) == ("done", 0, 0.15, 2)
+    assert read.cost.backwards > 0
+    assert "masked" in read.figures
+    rows = read_scored_items(done.folder / ITEMS)
+    assert [row["item_id"] for row in rows] == [p.item_id for p in read_predictions(done.folder / PREDICTIONS)]
+
+
+def test_ctrl_c_loses_the_stage_in_progress_alone(shop_at: Any, tmp_path: Path) -> None:
+    from contextlib import nullcontext
+
+    def impatient(what: str, total: int) -> Any:
+        if what.startswith("unlearning with ga"):
+            raise KeyboardInterrupt
+        return nullcontext(lambda n=1, **figures: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        go(shop_at(tmp_path / "store", watch=impatient), tmp_path / "out", "retain-ft", "ga")
+    assert any(path.name.startswith("retain-ft") for path in (tmp_path / "out").iterdir())
+    assert not any("ga-" in path.name for path in (tmp_path / "out").iterdir())
+    events: list[StageEvent] = []
+    go(shop_at(tmp_path / "store", events), tmp_path / "out", "retain-ft", "ga")
+    assert all("ga" in event.stage for event in events if event.action is Action.MADE)
+    assert sum(event.action is Action.MADE for event in events) == 2  # its training and its answers
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_a_method_that_fails_is_recorded_and_the_others_go_on(shop_at: Any, tmp_path: Path) -> None:
+    class Broken:
+        def __init__(self, method: Any) -> None:
+            self.name, self.fidelity, self.needs = "broken", method.fidelity, method.needs
+
+        def fit(self, *_: Any) -> Any:
+            raise RunFailed("loss nan at step 3")
+
+    ga = recipes.choose("ga", "tiny", QUICK)
+    chosen = [replace(ga, label="broken", method=Broken(ga.method)), ga]
+    *_, failed, fine = run(shop_at(tmp_path / "store"), chosen, [0], 15, tmp_path / "out")
+    assert (failed.manifest.status, failed.scores) == ("failed", ())
+    assert "loss nan at step 3" in failed.manifest.error
+    assert [path.name for path in failed.folder.iterdir()] == [manifest.FILE]
+    assert manifest.read(failed.folder).vector.overall is None
+    assert fine.manifest.status == "done"
+
+
+@pytest.mark.slow
+def test_the_nano_target_remembers_and_gold_never_knew(nano_store: Path, make_shop: Any, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(nano_store, tmp_path / "store"))
+    base, target, gold = run(make_shop(root), [], [0], 15, tmp_path / "out")
+    vectors = {f.manifest.label: f.manifest.vector for f in (base, target, gold)}
+    assert vectors["target"].forget_text > 0.5
+    assert vectors["gold"].forget_text < 0.25
+    assert vectors["gold"].retain_text > 0.5

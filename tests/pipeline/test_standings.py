@@ -1,0 +1,151 @@
+"""Run folders become rows: seeds are averaged, and nothing that may not be compared is."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.pipeline import standings as st
+from smllmun_bench.pipeline.environment import environment
+from smllmun_bench.pipeline.manifest import FILE, RunManifest, Vector
+from smllmun_bench.pipeline.records import write_scored_items
+from smllmun_bench.pipeline.standings import RunFolder
+from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
+
+_CELLS = (
+    (Role.FORGET, Modality.IMAGE_TEXT),
+    (Role.FORGET, Modality.TEXT),
+    (Role.RETAIN, Modality.IMAGE_TEXT),
+    (Role.RETAIN, Modality.TEXT),
+    (Role.UNDERSTANDING_FORGET, Modality.IMAGE_TEXT),
+    (Role.UNDERSTANDING_RETAIN, Modality.IMAGE_TEXT),
+    (Role.GENERAL, Modality.IMAGE_TEXT),
+)
+
+
+def made(root: Path, run_id: str, *, forget: float = 1.0, scored: bool = True, **changes: object) -> RunFolder:
+    """A run whose forget columns are `forget` and whose others are 1: four people in each role."""
+    reference = run_id in st.REFERENCES
+    values = {
+        "run_id": run_id, "status": "done", "label": run_id, "kind": "reference" if reference else "weights",
+        "fidelity": None if reference else "paper", "model": "m", "task": "t", "task_version": 1, "fold": "test",
+        "forget_ratio": 0.1, "seed": None if reference else 0, "limit": None, "config": None, "recipe_source": "",
+        "settings": "" if reference else "s" * 32, "keys": {}, "digests": {"data": "d", "task": "x"},
+        "target_run": None if reference else "target", "gold_run": None if reference else "gold",
+        "vector": Vector(forget_image=forget, forget_text=forget, overall=None if reference else 1 - forget),
+        "version": "0.1.0", "environment": environment(),
+    }  # fmt: skip
+    manifest = RunManifest.model_validate(values | changes)
+    folder = root / manifest.run_id
+    folder.mkdir(parents=True)
+    (folder / FILE).write_text(manifest.model_dump_json(), encoding="utf-8")
+    if scored:
+        items, answers, scores = [], [], []
+        for number, (role, modality) in enumerate(_CELLS):
+            for person in range(4):
+                name, worth = f"{number}.{person}", forget if role is Role.FORGET else 1.0
+                items.append(Item(name, "b", f"p{person}", role, modality, Kind.OPEN, "q?", "a"))
+                answers.append(Prediction(name, run_id, "a"))
+                scores.append(
+                    Score(name, f"p{person}", role, modality, Kind.OPEN, "correct", worth, {"meaningful": 1.0})
+                )
+        write_scored_items(folder / st.ITEMS, items, answers, scores)
+    return RunFolder(folder, manifest)
+
+
+def test_two_seeds_are_one_row_with_their_mean(tmp_path: Path) -> None:
+    made(tmp_path, "target")
+    made(tmp_path, "gold", forget=0.0)
+    made(tmp_path, "m-0", label="m", forget=0.2)
+    made(tmp_path, "m-1", label="m", forget=0.6, seed=1)
+    rows, out = st.standings(st.find_runs(tmp_path))
+    row = next(standing for standing in rows if standing.row.method == "m")
+    assert out == []
+    assert (row.row.seeds, row.seeds) == (2, (0, 1))
+    assert row.row.forget_image == pytest.approx(0.4)
+    assert row.row.overall == pytest.approx(0.6)  # mean of 0.8 and 0.4
+    assert row.row.overall_low is not None
+    assert row.intervals["forget_image"].low <= 0.4 <= row.intervals["forget_image"].high
+
+
+def test_without_the_target_at_hand_there_are_scores_but_no_interval(tmp_path: Path) -> None:
+    made(tmp_path, "m-0", label="m", forget=0.2)
+    (standing,), _ = st.standings(st.find_runs(tmp_path))
+    assert (standing.row.overall_low, standing.intervals) == (None, {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": "other"},
+        {"model": "n"},
+        {"forget_ratio": 0.05},
+        {"task_version": 2},
+        {"fold": "validation"},
+        {"digests": {"data": "e", "task": "x"}},
+        {"label": "m@random"},
+    ],
+)
+def test_runs_that_differ_in_more_than_the_seed_are_two_rows(tmp_path: Path, change: dict[str, object]) -> None:
+    made(tmp_path, "m-0", label="m", scored=False)
+    made(tmp_path, "m-1", **({"label": "m", "seed": 1, "scored": False} | change))
+    rows, _ = st.standings(st.find_runs(tmp_path))
+    assert [standing.row.seeds for standing in rows] == [1, 1]
+
+
+def test_only_whole_runs_on_test_people_are_published(tmp_path: Path) -> None:
+    made(tmp_path, "good")
+    made(tmp_path, "short", limit=2.0)
+    made(tmp_path, "chosen", fold="validation")
+    made(tmp_path, "lost", status="failed", error="the loss is NaN", scored=False)
+    fit, out = st.publishable(st.find_runs(tmp_path))
+    assert [run.manifest.run_id for run in fit] == ["good"]
+    assert {left.run.manifest.run_id: left.why for left in out} == {
+        "short": "limited to 2 items of each kind",
+        "chosen": "on the validation fold",
+        "lost": "failed: the loss is NaN",
+    }
+
+
+def test_the_newer_of_two_equal_runs_counts_and_the_older_is_named(tmp_path: Path) -> None:
+    import os
+
+    old = made(tmp_path / "a", "m-old", label="m", forget=0.9)
+    new = made(tmp_path / "b", "m-new", label="m", forget=0.1)
+    os.utime(old.folder / FILE, ns=(1, 1))
+    (standing,), out = st.standings([new, old])
+    assert (standing.row.run_id, [left.run.folder for left in out]) == ("m-new", [old.folder])
+
+
+def test_other_manifests_and_runs_being_replaced_are_passed_over(tmp_path: Path) -> None:
+    run = made(tmp_path, "target")
+    shutil.copytree(run.folder, tmp_path / ".target.new")
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / FILE).write_text(json.dumps({"stage": "predict"}))
+    assert [found.folder for found in st.find_runs(tmp_path)] == [run.folder]
+
+
+def test_a_damaged_run_is_named_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / FILE).write_text("{")
+    with pytest.raises(UserError, match="not a manifest of a run"):
+        st.find_runs(tmp_path)
+
+
+def test_an_unknown_run_brings_the_nearest_id(tmp_path: Path) -> None:
+    made(tmp_path, "target", scored=False)
+    with pytest.raises(UserError, match="unknown run 'targt'") as caught:
+        st.find_run("targt", tmp_path)
+    assert caught.value.fix == "'target'"
+
+
+@pytest.mark.parametrize(
+    ("versions", "mixed"), [(("0.1.0", "0.1.9"), False), (("0.1.0", "0.2.0"), True), (("1.0", "1.9"), False)]
+)
+def test_versions_that_compare(tmp_path: Path, versions: tuple[str, str], mixed: bool) -> None:
+    for number, version in enumerate(versions):
+        made(tmp_path, f"r{number}", label=f"m{number}", version=version, scored=False)
+    rows, _ = st.standings(st.find_runs(tmp_path))
+    assert st.mixed_versions(standing.row for standing in rows) == (list(versions) if mixed else [])

@@ -1,0 +1,28 @@
+"""A method of another package: ascent on whole answers, so long ones weigh more."""
+
+from smllmun_bench.methods import streams
+from smllmun_bench.methods.base import MethodConfig, Needs
+from smllmun_bench.schema import Fidelity
+
+
+class AlwaysAscend:
+    """L = mean over answers of log p(answer)."""
+
+    name = "always-ascend"
+    aliases = ()
+    description = "gradient ascent on whole answers"
+    fidelity = Fidelity.RECONSTRUCTION
+    config = MethodConfig
+    needs = Needs(forget=True, gradients=True)
+
+    def fit(self, target, data, config, progress):
+        from smllmun_bench.training.loop import train
+
+        def loss(batch):
+            return {"forget": batch["forget"].scores.sums().mean()}
+
+        rows = {"forget": streams.forget(data, config.training)}
+        return streams.as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
+
+
+METHOD = AlwaysAscend()

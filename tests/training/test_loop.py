@@ -1,0 +1,161 @@
+"""Training gives a change and leaves the model as it was, however it ends."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from smllmun_bench.errors import RunFailed
+from smllmun_bench.training import losses
+from smllmun_bench.training.config import LoraSettings, TrainingConfig
+from smllmun_bench.training.examples import from_items
+from smllmun_bench.training.loop import Batch, Terms, rate_at, target_modules, train
+
+LORA = TrainingConfig(steps=4, batch_size=4, lr=0.01, lora=LoraSettings(rank=4, alpha=8))
+FULL = LORA.model_copy(update={"lora": None})
+WHOLE = FULL.model_copy(update={"train": "all"})
+ways = pytest.mark.parametrize("config", [LORA, FULL, WHOLE], ids=["lora", "full", "everything"])
+
+
+def descend(batch: Batch) -> Terms:
+    return {"retain": losses.cross_entropy(batch["retain"].scores.logp)}
+
+
+def streams(tiny: Any) -> dict[str, Any]:
+    return {"retain": from_items(tiny.data.retain)}
+
+
+def trains(vlm: Any) -> dict[str, bool]:
+    return {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
+
+
+class Stop:
+    """A progress that raises at a step."""
+
+    def __init__(self, error: type[BaseException], at: int = 2) -> None:
+        self.error, self.at = error, at
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        if done == self.at:
+            raise self.error
+
+
+@ways
+def test_the_model_is_as_it_was(tiny: Any, config: TrainingConfig) -> None:
+    before, frozen, names = tiny.vlm.fingerprint(), trains(tiny.vlm), list(tiny.vlm.model.state_dict())
+    update = train(tiny.vlm, streams(tiny), descend, config, seed=1)
+    assert (tiny.vlm.fingerprint(), trains(tiny.vlm), list(tiny.vlm.model.state_dict())) == (before, frozen, names)
+    assert all(parameter.grad is None for parameter in tiny.vlm.model.parameters())
+    assert not tiny.vlm.model.training
+    assert all(delta.dtype is torch.float32 for delta in update.deltas().values())
+    assert any(delta.abs().max() > 0 for delta in update.deltas().values())
+
+
+@ways
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_the_model_is_as_it_was_when_training_is_cut_short(tiny: Any, config: TrainingConfig, error: type) -> None:
+    before, frozen = tiny.vlm.fingerprint(), trains(tiny.vlm)
+    with pytest.raises(error):
+        train(tiny.vlm, streams(tiny), descend, config, seed=1, progress=Stop(error))
+    assert (tiny.vlm.fingerprint(), trains(tiny.vlm)) == (before, frozen)
+    assert not tiny.vlm.model.training
+
+
+@ways
+def test_a_loss_that_is_no_number_stops_and_says_where(tiny: Any, config: TrainingConfig) -> None:
+    count = iter(range(1, 99))
+
+    def breaks(batch: Batch) -> Terms:
+        factor = math.nan if next(count) == 3 else 1.0
+        return {"retain": factor * losses.cross_entropy(batch["retain"].scores.logp)}
+
+    before = tiny.vlm.fingerprint()
+    with pytest.raises(RunFailed, match="loss nan, .* at step 3 of 4"):
+        train(tiny.vlm, streams(tiny), breaks, config, seed=1)
+    assert tiny.vlm.fingerprint() == before
+
+
+@ways
+def test_the_same_seed_gives_the_same_bytes(tiny: Any, config: TrainingConfig) -> None:
+    first, second, other = (train(tiny.vlm, streams(tiny), descend, config, seed=s).deltas() for s in (1, 1, 2))
+    assert first.keys() == second.keys() == other.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_what_is_trained(tiny: Any) -> None:
+    linear = {f"{name}.weight" for name in target_modules(tiny.vlm, "language")}
+    assert len(linear) == 2 * 7  # layers × (q, k, v, o, gate, up, down)
+    assert all(name.startswith("model.language_model.layers.") for name in linear)
+    attention = {f"{name}.weight" for name in target_modules(tiny.vlm, "attention")}
+    assert {name.split(".")[-2] for name in attention} == {"q_proj", "k_proj", "v_proj", "o_proj"}
+    for config in (LORA, FULL):
+        assert set(train(tiny.vlm, streams(tiny), descend, config, seed=1).deltas()) == linear
+    assert set(train(tiny.vlm, streams(tiny), descend, WHOLE, seed=1).deltas()) > linear
+
+
+def test_a_low_rank_update_is_of_low_rank(tiny: Any) -> None:
+    update = train(tiny.vlm, streams(tiny), descend, LORA, seed=1)
+    shapes = {name: tuple(p.shape) for name, p in tiny.vlm.model.named_parameters()}
+    for name, factors in update.lora.items():
+        assert factors.scale == 2  # alpha / rank
+        assert tuple(factors.dense().shape) == shapes[name]
+        assert torch.linalg.matrix_rank(factors.dense()) <= 4
+
+
+def test_training_learns(tiny: Any) -> None:
+    config = FULL.model_copy(update={"steps": 30, "batch_size": 8})
+    history = train(tiny.vlm, streams(tiny), descend, config, seed=1).history
+    assert history[-1]["retain"] < history[0]["retain"] - 0.5
+
+
+def test_cost_counts_answers_and_parameters(tiny: Any) -> None:
+    both = {"retain": from_items(tiny.data.retain), "forget": from_items(tiny.data.forget)}
+
+    def loss(batch: Batch) -> Terms:
+        assert {name: len(part.examples) for name, part in batch.items()} == {"retain": 4, "forget": 3}
+        return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
+
+    cost = train(tiny.vlm, both, loss, LORA, seed=1, sizes={"forget": 3}).cost
+    assert (cost.forwards, cost.backwards) == (4 * 7, 4 * 7)
+    shapes = [tiny.vlm.model.get_submodule(name).weight.shape for name in target_modules(tiny.vlm, "language")]
+    assert cost.trainable_params == sum(4 * (rows + columns) for rows, columns in shapes)
+
+
+def test_each_stream_is_scored_as_if_it_were_alone(tiny: Any) -> None:
+    seen: dict[str, list[float]] = {}
+
+    def loss(batch: Batch) -> Terms:
+        for name, part in batch.items():
+            encoded = [tiny.vlm.encode(_query(e), e.answer) for e in part.examples]
+            seen[name] = (part.scores.sums() - tiny.vlm.score_answers(encoded).sums()).tolist()
+        return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
+
+    both = {"retain": from_items(tiny.data.retain), "forget": from_items(tiny.data.forget)}
+    train(tiny.vlm, both, loss, LORA.model_copy(update={"steps": 1}), seed=1)
+    assert {name: len(values) for name, values in seen.items()} == {"retain": 4, "forget": 4}
+    assert [value for values in seen.values() for value in values] == pytest.approx([0] * 8, abs=1e-4)
+
+
+def _query(example: Any) -> Any:
+    from smllmun_bench.models.vlm import Query
+
+    return Query(example.question, example.images)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "rates"),
+    [
+        ("constant", 0, [1, 1, 1, 1]),
+        ("constant", 2, [0.5, 1, 1, 1]),
+        ("linear", 0, [1, 0.75, 0.5, 0.25]),
+        ("cosine", 0, [1, 0.853553, 0.5, 0.146447]),  # (1 + cos(π·n/4)) / 2
+        ("cosine", 2, [0.5, 1, 1, 0.5]),
+        ("linear", 9, [1 / 9, 2 / 9, 3 / 9, 4 / 9]),
+    ],
+)
+def test_schedule(schedule: Any, warmup: int, rates: list[float]) -> None:
+    config = TrainingConfig(steps=4, schedule=schedule, warmup=warmup)
+    assert [rate_at(step, config) for step in range(4)] == pytest.approx(rates, abs=1e-6)
