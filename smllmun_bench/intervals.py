@@ -128,7 +128,9 @@ def _drawn(
         means = np.array([sum(sums[name]) / len(sums[name]) if name in sums else 0.0 for name in everybody[pool]])
         counted = weights[pool] @ has
         if counted.any():
-            result[column] = np.divide(weights[pool] @ means, counted, out=np.full(len(counted), np.nan), where=counted > 0)
+            result[column] = np.divide(
+                weights[pool] @ means, counted, out=np.full(len(counted), np.nan), where=counted > 0
+            )
     return result
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: an untrained model that is built in a second, and a store with trained nano models."""
+"""Fixtures that several rooms share: an untrained model, built in a second, and a store with trained nano models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

@@ -17,7 +17,9 @@ def scores(values: dict[Role, list[float]], people: int = 20) -> list[Score]:
             value = values[role][number % len(values[role])]
             for way in ways:
                 who = "" if role is Role.GENERAL else f"{'f' if 'forget' in role else 'r'}{number}"
-                found.append(Score(f"{role}/{number}/{way}", who, role, way, Kind.OPEN, "correct" if value else "wrong", value))
+                found.append(
+                    Score(f"{role}/{number}/{way}", who, role, way, Kind.OPEN, "correct" if value else "wrong", value)
+                )
     return found
 
 

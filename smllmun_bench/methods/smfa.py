@@ -134,7 +134,9 @@ def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progre
         wanted = {"all": set(Modality), "image": {Modality.IMAGE_TEXT}, "text": {Modality.TEXT}}[inputs.part]
         known = {item.item_id for item in data.forget if item.modality in wanted}
         if not known:
-            raise UserError(f"there are no {inputs.part} rows to forget", where="smfa, layout: split", fix="layout: joint")
+            raise UserError(
+                f"there are no {inputs.part} rows to forget", where="smfa, layout: split", fix="layout: joint"
+            )
         refused = [example for example in streams.refused(data, inputs.training) if example.key in known]
         rows = {"forget": refused} | rows
     update = train(target, rows, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress)

@@ -24,7 +24,7 @@ CHAT_TEMPLATE = (
 
 @dataclass(frozen=True, slots=True)
 class ToySize:
-    """Widths and depths. `image` and `patch` in pixels: (image / patch)² + 1 image tokens, one of them the class token."""
+    """Widths and depths. `image`, `patch` in pixels: (image / patch)² + 1 image tokens, one of them the class token."""
 
     image: int = 48
     patch: int = 8

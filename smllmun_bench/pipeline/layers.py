@@ -1,4 +1,4 @@
-"""Store layers: a store that makes nothing, one that makes all but models anew, and entries copied out to be shipped."""
+"""Store layers: one that makes nothing, one that makes all but models anew; entries copied out to be shipped."""
 
 import shutil
 from collections.abc import Callable, Iterable

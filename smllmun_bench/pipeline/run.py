@@ -48,8 +48,6 @@ def run(
     seeds: Sequence[int],
     forget_percent: int,
     output: Path,
-    *,
-    on_done: Callable[[Finished], None] = lambda finished: None,
 ) -> Iterator[Finished]:
     """Every reference, then every method at every seed, each yielded when its folder is complete.
 
@@ -119,7 +117,7 @@ def _unlearned(
         | {
             "run_id": _run_id(choice.label, shop, forget_percent, seed, entry),
             "keys": record.keys | {"unlearn": artifact.key},
-            "digests": record.digests | {"artifact": artifact.digest},
+            "digests": record.digests | {"artifact": stages.change_digest(artifact)},
             "figures": about["figures"],
             "cost": CostRecord(
                 fit_seconds=about["cost"]["seconds"],

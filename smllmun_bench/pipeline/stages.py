@@ -196,6 +196,11 @@ def _unlearning_data(shop: Workshop, start: ModelRef, seed: int) -> UnlearningDa
     )
 
 
+def change_digest(artifact: Entry) -> str:
+    """What an artifact changes, identified by its tensors alone: what it cost lies beside them and differs each time."""
+    return artifact.manifest.outputs["artifact.safetensors"].sha256
+
+
 # -- asking ------------------------------------------------------------------------------------------------------------
 
 
@@ -211,7 +216,7 @@ def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> t
     prompts = [question_of(item, shop.task) for item in items]
     inputs = {
         "model": model.digest,
-        "artifact": artifact.digest if artifact is not None else None,
+        "artifact": change_digest(artifact) if artifact is not None else None,
         "items": shop.data.evaluation_digest(items),
         "prompts": digest(prompts),
         "generation": shop.task.generation.model_dump(mode="json"),

@@ -58,7 +58,10 @@ def dense(artifact: Artifact) -> dict[str, torch.Tensor]:
 
 def test_shared_start_correlates_the_adapters_and_separate_starts_do_not(tiny: Any) -> None:
     """Rank r in n columns: AᵀA and A'ᵀA' alone correlate by r/(r + n), so rank 1 of 32 keeps that to 0.03."""
-    shared, apart = (fit(tiny, "smfa", 'training.lora={"rank": 1, "alpha": 1}', f"shared_init={way}").figures for way in ("true", "false"))
+    shared, apart = (
+        fit(tiny, "smfa", 'training.lora={"rank": 1, "alpha": 1}', f"shared_init={way}").figures
+        for way in ("true", "false")
+    )
     assert shared["correlation"] > 0.2
     assert abs(apart["correlation"]) < 0.1
     assert shared["conflict_rate"] < apart["conflict_rate"]
@@ -135,7 +138,9 @@ def test_dare_cannot_drop_everything() -> None:
 # -- npo ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("retain", "terms"), [("ce", {"forget", "retain"}), ("kl", {"forget", "retain"}), ("none", {"forget"})])
+@pytest.mark.parametrize(
+    ("retain", "terms"), [("ce", {"forget", "retain"}), ("kl", {"forget", "retain"}), ("none", {"forget"})]
+)
 def test_npo_starts_at_two_ln2_over_beta(tiny: Any, retain: str, terms: set[str]) -> None:
     """θ = θ0 on the first step, so the forget term is (2/β)·ln 2 for any data, and the KL term is 0."""
     heard = Heard()

@@ -11,7 +11,10 @@ from smllmun_bench.models.vlm import Query
 def _alone(vlm, query, answer):
     """Log-probabilities from the model's own forward pass: one item, pixels, no packing, its own positions."""
     encoded = vlm.encode(query, answer)
-    inputs = {"input_ids": torch.tensor([encoded.ids]), "attention_mask": torch.ones(1, len(encoded.ids), dtype=torch.long)}
+    inputs = {
+        "input_ids": torch.tensor([encoded.ids]),
+        "attention_mask": torch.ones(1, len(encoded.ids), dtype=torch.long),
+    }
     if query.images:
         inputs |= vlm.bank.pixels(query.images, vlm.device, vlm.dtype)
     with torch.no_grad():
@@ -81,6 +84,10 @@ def test_an_empty_list_of_questions_has_an_empty_list_of_answers(tiny):
 
 
 def test_two_images_in_one_question(tiny):
-    pairs = [(Query("Who is shown?", ("p1", "p2")), "a"), (Query("Who?", ("p1", "p2")), "b"), (Query("Who?", ("p2", "p1")), "b")]
+    pairs = [
+        (Query("Who is shown?", ("p1", "p2")), "a"),
+        (Query("Who?", ("p1", "p2")), "b"),
+        (Query("Who?", ("p2", "p1")), "b"),
+    ]
     for (query, answer), row in zip(pairs, tiny.vlm.answer_logprobs(pairs), strict=True):
         assert list(row) == pytest.approx(_alone(tiny.vlm, query, answer), abs=1e-5)

@@ -22,7 +22,9 @@ def test_kept_features_give_the_bits_that_pixels_give(tiny, mixed):
 def test_each_image_is_opened_and_looked_at_once(tiny, monkeypatch):
     vlm, looked = tiny.fresh(), []
     look = vlm.model.get_image_features
-    monkeypatch.setattr(vlm.model, "get_image_features", lambda **kw: looked.append(len(kw["pixel_values"])) or look(**kw))
+    monkeypatch.setattr(
+        vlm.model, "get_image_features", lambda **kw: looked.append(len(kw["pixel_values"])) or look(**kw)
+    )
     pairs = [(Query("Who?", (ref,)), "x") for ref in ("p1", "p2", "p1", "p3", "p2")]
     vlm.answer_logprobs(pairs)
     vlm.answer_logprobs(pairs)

@@ -1,4 +1,4 @@
-"""Gradients, two pictures in one question, and a processor that does not fit: what the other files of this room leave out."""
+"""Gradients through packed rows, and a processor that does not fit its tower."""
 
 import json
 import shutil

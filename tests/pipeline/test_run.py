@@ -69,7 +69,11 @@ def test_another_store_gives_the_same_bytes(shop_at: Any, tmp_path: Path) -> Non
     go(shop_at(tmp_path / "b", batch_size=3), tmp_path / "two", "npo")  # float32: batches change no text
     assert contents(tmp_path / "one").keys() == contents(tmp_path / "two").keys()
     one, two = (
-        {p.item_id: p.text for path in sorted(tmp_path.glob(f"{name}/npo*/{PREDICTIONS}")) for p in read_predictions(path)}
+        {
+            p.item_id: p.text
+            for path in sorted(tmp_path.glob(f"{name}/npo*/{PREDICTIONS}"))
+            for p in read_predictions(path)
+        }
         for name in ("one", "two")
     )
     assert one == two != {}

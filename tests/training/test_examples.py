@@ -27,7 +27,9 @@ def test_each_epoch_of_both_kinds_hands_out_every_example_once():
     examples = _examples(4, 3, 6)
     stream = Stream(examples, 6, seed=1, per_image=2, text_share=0.5)  # 3 of each: 4 and 2 batches are an epoch
     batches = [stream.take() for _ in range(4)]
-    assert Counter(e.key for batch in batches for e in batch if e.images) == Counter({e.key: 1 for e in examples if e.images})
+    assert Counter(e.key for batch in batches for e in batch if e.images) == Counter(
+        {e.key: 1 for e in examples if e.images}
+    )
     assert Counter(e.key for batch in batches for e in batch if not e.images) == Counter(
         {e.key: 2 for e in examples if not e.images}
     )

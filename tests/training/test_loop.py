@@ -72,7 +72,7 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tiny: Any, config: Traini
         return {"retain": factor * losses.cross_entropy(batch["retain"].scores.logp)}
 
     before = tiny.vlm.fingerprint()
-    with pytest.raises(RunFailed, match="loss nan, .* at step 3 of 4"):
+    with pytest.raises(RunFailed, match=r"loss nan, .* at step 3 of 4"):
         train(tiny.vlm, streams(tiny), breaks, config, seed=1)
     assert tiny.vlm.fingerprint() == before
 

@@ -60,9 +60,7 @@ def test_an_empty_stream_is_a_fault_of_the_caller() -> None:
 
 
 def item(number: int) -> Item:
-    return Item(
-        f"id{number}", "b", "e", Role.FORGET, Modality.TEXT, Kind.OPEN, "q", "a", paraphrases=("q1", "q2")
-    )
+    return Item(f"id{number}", "b", "e", Role.FORGET, Modality.TEXT, Kind.OPEN, "q", "a", paraphrases=("q1", "q2"))
 
 
 @pytest.mark.parametrize(("wordings", "questions"), [(0, ["q"]), (1, ["q", "q1"]), (9, ["q", "q1", "q2"])])
