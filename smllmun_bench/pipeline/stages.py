@@ -197,7 +197,7 @@ def _unlearning_data(shop: Workshop, start: ModelRef, seed: int) -> UnlearningDa
 
 
 def change_digest(artifact: Entry) -> str:
-    """What an artifact changes, identified by its tensors alone: what it cost lies beside them and differs each time."""
+    """What an artifact changes, identified by its tensors alone: its cost lies beside them and differs each time."""
     return artifact.manifest.outputs["artifact.safetensors"].sha256
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -232,7 +233,9 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
         bias="none",
     )
     frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
-    wrapped = get_peft_model(vlm.model, config)
+    with warnings.catch_warnings():  # peft 0.21 asks for what transformers 5.23 has renamed
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        wrapped = get_peft_model(vlm.model, config)
     parameters = [p for p in wrapped.parameters() if p.requires_grad]
 
     def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
