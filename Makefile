@@ -22,11 +22,11 @@ demo: $(VENV)/.installed  ## install, then the main job
 	$(BIN)/smllmun-bench run --method smfa
 
 test: setup  ## the suite, then every method against the committed goldens
-	$(BIN)/pytest -n 2 --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope
 	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json
 
 test-all: setup  ## with the slow tests
-	$(BIN)/pytest -n 2 --dist loadscope -m "not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope -m "not gpu"
 
 check: setup  ## format, lint, types, imports, every YAML
 	$(BIN)/ruff format --check .

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from smllmun_bench.methods.base import UnlearningData
 from smllmun_bench.models.vlm import Query, Vlm
 from smllmun_bench.schema import Item, Kind, Modality, Role
+
+settings.register_profile("suite", deadline=None)  # a busy machine is no failure
+settings.load_profile("suite")
 
 TINY_STORE_KEY = "nano-store"
 
