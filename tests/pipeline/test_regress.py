@@ -50,7 +50,8 @@ def test_a_method_that_trains_on_the_wrong_answers_is_caught(
 def test_a_metric_that_broke_is_caught(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from smllmun_bench.metrics import item_metrics
 
-    monkeypatch.setitem(item_metrics.ITEM_METRICS, "key_fact", lambda item, prediction: 0.0)
+    broken = {**item_metrics.ITEM_METRICS, "key_fact": lambda item, prediction: 0.0}
+    monkeypatch.setattr(item_metrics, "ITEM_METRICS", broken)
     result = run_regress(recorded, recorded.parent / "store")  # predictions are reused: scores are not kept
     assert result.exit_code == 1
     assert "forget_text" in result.stdout
