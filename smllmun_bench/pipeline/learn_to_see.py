@@ -1,6 +1,6 @@
 """A vision tower learns to see before the language model learns to speak of it.
 
-Without this the traits have to be learnt through the words of captions; of eighteen traits, seven were then still at
+Without this the traits have to be learnt through the words of captions; of eighteen traits, six were then still near
 chance after 1,500 steps, where a quarter of the time spent here reads nearly all of them.
 """
 
