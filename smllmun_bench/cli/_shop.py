@@ -1,8 +1,9 @@
 """What the commands that run models have in common: task, ratio, store and workshop, from their options."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from smllmun_bench.schema import Fold
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from smllmun_bench.pipeline.ahead import Job
     from smllmun_bench.pipeline.stages import Workshop
     from smllmun_bench.pipeline.store import StageEvent, Store
     from smllmun_bench.tasks import TaskSpec
@@ -99,6 +101,25 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
         _hear(events, console, asked.quiet),
     )
     return Opened(shop, percent, events)
+
+
+def open_quietly(asked: Asked) -> "Workshop":
+    """The same workshop in another process, which says nothing."""
+    from smllmun_bench.report.console import make_console
+
+    stay_offline()
+    return open_shop(replace(asked, quiet=True), make_console(quiet=True)).shop
+
+
+def make_ahead(opened: Opened, asked: Asked, jobs: "Sequence[Job]", workers: int) -> None:
+    """Fill the store with what the jobs need, in several processes; with one worker there is nothing to do ahead."""
+    if workers == 1 or len(jobs) < 2:
+        return
+    from smllmun_bench.pipeline import ahead, stages
+
+    stages.target(opened.shop)  # in this process, with all cores
+    with opened.shop.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:
+        ahead.make_ahead(partial(open_quietly, asked), jobs, workers, advance)
 
 
 def stay_offline() -> None:

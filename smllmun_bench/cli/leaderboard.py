@@ -9,6 +9,7 @@ import typer
 def leaderboard(
     folder: Annotated[Path, typer.Argument(help="Folder with runs.")] = Path("results"),
     csv: Annotated[Path | None, typer.Option(help="Write the rows to this file too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw forgetting against retention (.svg, .png, .html).")] = None,
 ) -> None:
     """Rank every finished run below a folder; seeds of one setting are one row."""
     from smllmun_bench.errors import UserError
@@ -33,3 +34,9 @@ def leaderboard(
         csv.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(csv, to_csv(rows))
         typer.echo(f"leaderboard  {csv}")
+    if plot is not None:
+        from smllmun_bench.report.frontier import draw
+
+        plot.parent.mkdir(parents=True, exist_ok=True)
+        draw(rows, plot)
+        typer.echo(f"plot         {plot}")

@@ -36,6 +36,7 @@ def run(
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method's settings.")] = None,
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Questions at a time.")] = 64,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that unlearn at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the models.")] = _options.Dtype.FLOAT32,
     output: Annotated[
@@ -49,7 +50,7 @@ def run(
     online: Annotated[bool, typer.Option(help="Allow looking at the model hub.")] = False,
 ) -> None:
     """Run methods on a task and compare them with base, target and gold."""
-    from smllmun_bench.cli._shop import Asked, open_shop, stay_offline
+    from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
     from smllmun_bench.pipeline import recipes
     from smllmun_bench.pipeline.run import run as run_all
     from smllmun_bench.report.console import make_console
@@ -61,6 +62,7 @@ def run(
     chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
     opened = open_shop(asked, console)
     which = _options.seeds(seeds)
+    make_ahead(opened, asked, [(choice, seed) for choice in chosen for seed in which], jobs)
     finished: list[Finished] = []
     for done in run_all(opened.shop, chosen, which, opened.percent, output):
         finished.append(done)

@@ -13,12 +13,13 @@ def tune(
     budget: Annotated[int | None, typer.Option(min=1, help="Points to try; default: all of the space.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training, and of the draw of points.")] = 0,
     write: Annotated[bool, typer.Option("--write", help="Save the best as baselines/<method>/<model>.yaml.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that try points at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Search the method's space (baselines/<method>/space.yaml) on validation people; test people are never asked."""
-    from smllmun_bench.cli._shop import Asked, open_shop, stay_offline
+    from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.config import apply_overrides
     from smllmun_bench.errors import UserError
@@ -32,7 +33,9 @@ def tune(
     start = recipes.choose(method, Path(model).name)
     path = tuning.space_path(start.method.name)
     todo = tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
-    opened = open_shop(Asked(model, task, store=store, device=device, fold=Fold.VALIDATION, quiet=quiet), console)
+    asked = Asked(model, task, store=store, device=device, fold=Fold.VALIDATION, quiet=quiet)
+    opened = open_shop(asked, console)
+    make_ahead(opened, asked, [(point.chosen, seed) for point in todo], jobs)
     tried = tuning.tune(opened.shop, todo, seed=seed)
     columns = ("forget_image", "forget_text", "retain_image", "retain_text", "understanding_forget", "general_vqa")
     lines = [

@@ -1,0 +1,63 @@
+"""Several unlearning runs at once: worker processes fill the store, and whoever comes after finds everything there.
+
+Workers leave nothing but finished folders of the store, so an interrupted sweep loses at most what was in the making,
+and what comes out is what one process would have made. A worker has its share of the cores: two threads of torch that
+fight for one core are far slower than one.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+
+from smllmun_bench.errors import RunFailed
+from smllmun_bench.pipeline import stages
+from smllmun_bench.pipeline.recipes import Chosen
+from smllmun_bench.pipeline.stages import Workshop
+
+Job = tuple[Chosen, int]
+"""A method with its settings, and a seed."""
+
+_shops: list[Workshop] = []  # of this worker: one workshop for its whole life, so that models and pixels are kept
+
+
+def make_ahead(
+    open_shop: Callable[[], Workshop],
+    jobs: Sequence[Job],
+    workers: int,
+    on_done: Callable[[int], None] = lambda n: None,
+) -> None:
+    """Unlearn and ask for every job, in `workers` processes. `open_shop` must be picklable; each worker calls it once.
+
+    A job whose training fails (RunFailed) leaves nothing; whoever asks for it next meets the failure.
+    """
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _enter, (open_shop, max(1, _cores() // workers)))
+    with pool:
+        try:
+            for future in as_completed([pool.submit(_make, job) for job in jobs]):
+                future.result()
+                on_done(1)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _enter(open_shop: Callable[[], Workshop], threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    _shops.append(open_shop())
+
+
+def _make(job: Job) -> None:
+    shop, (choice, seed) = _shops[0], job
+    try:
+        target = stages.target(shop)
+        artifact = stages.unlearn(shop, target, choice.method, choice.config, seed)
+        stages.ask(shop, target, artifact, choice.label)
+    except RunFailed:
+        return
