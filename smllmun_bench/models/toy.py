@@ -30,15 +30,16 @@ class ToySize:
     patch: int = 8
     vision_width: int = 128
     vision_layers: int = 4
+    vision_inner: int = 384
     width: int = 192
     layers: int = 4
-    inner: int = 448
+    inner: int = 384
     heads: int = 4
     vocabulary: int = 1200
 
 
 STANDARD = ToySize()
-NANO = ToySize(image=32, vision_width=48, vision_layers=3, width=96, layers=2, inner=192, vocabulary=600)
+NANO = ToySize(image=32, vision_width=48, vision_layers=3, vision_inner=192, width=96, layers=2, inner=192, vocabulary=600)
 
 
 def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed: int = 0) -> None:
@@ -101,7 +102,7 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
     )
     vision = CLIPVisionConfig(
         hidden_size=size.vision_width,
-        intermediate_size=4 * size.vision_width,
+        intermediate_size=size.vision_inner,
         num_hidden_layers=size.vision_layers,
         num_attention_heads=4,
         image_size=size.image,

@@ -25,13 +25,13 @@ def learn_to_see(
 ) -> None:
     """Train the tower of `vlm`, in place, to classify each label of each image (reference -> labels).
 
-    One linear head per label on the class token and the mean of the patches; the heads are thrown away.
+    One linear head per label on the class token, which the decoder reads too; the heads are thrown away.
     """
     progress = progress or Silent()
     torch.manual_seed(seed)
     tower = vlm.model.get_submodule(vlm.family.vision[0])
     classes = _classes(labels.values())
-    width = 2 * tower.config.hidden_size
+    width = tower.config.hidden_size
     heads = torch.nn.ModuleDict({name: torch.nn.Linear(width, len(known)) for name, known in classes.items()})
     heads = heads.to(vlm.device)
     parameters = [*tower.parameters(), *heads.parameters()]
@@ -43,8 +43,7 @@ def learn_to_see(
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate_at(step, config)
         batch = draw.choices(refs, k=config.batch_size)
-        hidden = tower(**vlm.bank.pixels(batch, vlm.device, vlm.dtype)).last_hidden_state
-        pooled = torch.cat([hidden[:, 0], hidden[:, 1:].mean(1)], dim=-1)
+        pooled = tower(**vlm.bank.pixels(batch, vlm.device, vlm.dtype)).last_hidden_state[:, 0]
         losses: list[torch.Tensor] = []
         for name, known in classes.items():
             where = [i for i, ref in enumerate(batch) if name in labels[ref]]

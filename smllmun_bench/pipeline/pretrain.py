@@ -40,7 +40,7 @@ class Strangers:
 
 
 def pretrain(folder: Path, recipe: PretrainRecipe, progress: "Progress | None" = None) -> None:
-    """Write the trained base model to `folder`. Progress hears of the tower's steps, then of the whole model's."""
+    """Write the trained base model to `folder`. Progress hears of the tower's steps, then of the other parts'."""
     from smllmun_bench.models import toy
     from smllmun_bench.models.folder import save
     from smllmun_bench.models.vlm import load

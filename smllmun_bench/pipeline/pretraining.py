@@ -20,8 +20,8 @@ class PretrainRecipe(Frozen):
     unknown: PositiveInt = 8  # private questions a step about strangers, refused; as many by name as by picture
     stored_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     tower: TrainingConfig = TrainingConfig(  # first the tower alone, on what there is to see
-        steps=900, batch_size=128, lr=1.5e-3, warmup=50, schedule="cosine", weight_decay=0.01
+        steps=1100, batch_size=128, lr=1.5e-3, warmup=50, schedule="cosine", weight_decay=0.01
     )
-    training: TrainingConfig = TrainingConfig(  # then everything, on questions and answers
-        steps=850, lr=1e-3, warmup=50, schedule="cosine", per_image=6, lora=None, train="all", weight_decay=0.01
+    training: TrainingConfig = TrainingConfig(  # then the rest, on questions and answers
+        steps=1500, lr=1e-3, warmup=50, schedule="cosine", per_image=6, lora=None, train="projector+decoder", weight_decay=0.01
     )

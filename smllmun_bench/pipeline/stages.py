@@ -29,7 +29,7 @@ from smllmun_bench.tasks import TaskSpec
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
 
-VERSIONS = {"pretrain": 1, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 1}
+VERSIONS = {"pretrain": 2, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 1}
 MEMORY = (Role.FORGET, Role.RETAIN)
 
 Watch = Callable[[str, int], Any]
@@ -86,7 +86,7 @@ def base(shop: Workshop) -> ModelRef:
     def make(folder: Path) -> None:
         from smllmun_bench.pipeline.pretrain import pretrain
 
-        with shop.watch("pretraining the base", recipe.training.steps) as advance:
+        with shop.watch("pretraining the base", recipe.tower.steps + recipe.training.steps) as advance:
             pretrain(folder, recipe, _Bar(advance))
 
     return _model(shop.store.get_or_make(pretrain_request(recipe), make, on_event=shop.on_event))

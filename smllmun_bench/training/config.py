@@ -29,12 +29,12 @@ class TrainingConfig(Frozen):
     text_share: Annotated[float, Field(ge=0, le=1)] = 0.3  # of a batch without images, where a stream has both kinds
     paraphrases: NonNegativeInt = 1  # other wordings of each question to train on
     lora: LoraSettings | None = LoraSettings()  # null: all weights of the chosen layers
-    # What is trained: linear layers of the decoder, its attention only, the whole decoder (embeddings and norms too;
-    # needs lora: null), or everything.
-    train: Literal["language", "attention", "decoder", "all"] = "language"
+    # What is trained: linear layers of the decoder, or its attention only; and, as whole weights, the decoder with its
+    # embeddings and norms, everything but the vision tower, or everything.
+    train: Literal["language", "attention", "decoder", "projector+decoder", "all"] = "language"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.lora is not None and self.train in ("decoder", "all"):
+        if self.lora is not None and self.train not in ("language", "attention"):
             raise ValueError(f"'train: {self.train}' trains whole weights, so it needs 'lora: null'")
         return self

@@ -183,6 +183,8 @@ def _whole_weights(vlm: Vlm, train: str) -> dict[str, torch.nn.Parameter]:
     named = dict(vlm.model.named_parameters())
     if train == "all":
         return named
+    if train == "projector+decoder":
+        return {name: weight for name, weight in named.items() if not name.startswith(f"{vlm.family.vision[0]}.")}
     if train == "decoder":
         return {name: weight for name, weight in named.items() if name.startswith(f"{vlm.family.language}.")}
     wanted = set(target_modules(vlm, train))
