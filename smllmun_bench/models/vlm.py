@@ -179,13 +179,17 @@ class Vlm:
 
     def score_answers(self, encoded: Sequence[Encoded]) -> AnswerScores:
         """One forward pass over the answers of `encoded`; keeps the graph when gradients are on."""
-        packed = pack(encoded, self._rows(encoded), self.pad_id)
+        packed = self.pack(encoded)
         hidden = self._hidden(packed)
         picked = hidden[packed.predict_row.to(self.device), packed.predict_at.to(self.device)]
         logits = self.model.get_output_embeddings()(picked).float()
         target = packed.target.to(self.device)
         logp = torch.log_softmax(logits, dim=-1).gather(1, target[:, None]).squeeze(1)
         return AnswerScores(logp, packed.owner.to(self.device), logits, len(encoded))
+
+    def pack(self, encoded: Sequence[Encoded]) -> Packed:
+        """The batch that `score_answers` makes of `encoded`: whoever hooks a layer finds the tokens by it."""
+        return pack(encoded, self._rows(encoded), self.pad_id)
 
     def _rows(self, encoded: Sequence[Encoded]) -> list[Row]:
         longest = max(len(item.ids) for item in encoded)

@@ -4,7 +4,7 @@ import math
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -73,6 +73,23 @@ class Update:
         return {name: factors.dense() for name, factors in self.lora.items()} | dict(self.dense)
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a method reaches into the loop, besides its loss.
+
+    `only` names the parameters that are trained (whole weights) in place of those that `config.train` stands for.
+    `in_turn`: every stream takes a step of its own, one after the other, with its own forward pass, clipping and Adam
+    state; the loss then sees one stream at a time. `reshape(stream, parameter, change)` gives what is left of the
+    change that the optimiser has just made (of all streams: "") to that parameter: editing gradients instead would not
+    do, since Adam rescales them. `start` may move the trained weights, by name, before the first step.
+    """
+
+    only: Collection[str] | None = None
+    in_turn: bool = False
+    reshape: Callable[[str, str, Tensor], Tensor] | None = None
+    start: Callable[[Mapping[str, torch.nn.Parameter]], None] | None = None
+
+
 def train(
     vlm: Vlm,
     streams: Mapping[str, Sequence[Example]],
@@ -83,6 +100,7 @@ def train(
     init_seed: int | None = None,
     progress: Progress | None = None,
     sizes: Mapping[str, int] | None = None,
+    reach: Reach = Reach(),  # noqa: B008 - frozen
 ) -> Update:
     """Train and return the change; the model itself is as it was when this returns, even if it fails.
 
@@ -105,28 +123,37 @@ def train(
     started = time.perf_counter()
     seen = 0
     history: list[dict[str, float]] = []
-    with _trainable(vlm, config, seed if init_seed is None else init_seed) as taken:
+    with _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken:
         torch.manual_seed(seed)
-        optimiser = torch.optim.AdamW(taken.parameters, lr=config.lr, weight_decay=config.weight_decay)
+        turns = {name: (name,) for name in supply} if reach.in_turn else {"": tuple(supply)}
+        optimisers = {
+            turn: torch.optim.AdamW(taken.parameters, lr=config.lr, weight_decay=config.weight_decay) for turn in turns
+        }
+        if reach.start is not None:
+            with torch.no_grad():
+                reach.start(dict(zip(taken.names, taken.parameters, strict=True)))
         vlm.model.train()
         try:
             for step in range(config.steps):
-                for group in optimiser.param_groups:
-                    group["lr"] = config.lr * rate_at(step, config)
                 batch = {name: stream.take() for name, stream in supply.items()}
                 seen += sum(len(examples) for examples in batch.values())
-                terms = loss(_score(vlm, batch))
-                total = torch.stack(list(terms.values())).sum()
-                optimiser.zero_grad(set_to_none=True)
-                total.backward()  # type: ignore[no-untyped-call]
-                norm = torch.nn.utils.clip_grad_norm_(taken.parameters, config.max_grad_norm)
-                if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
-                    raise RunFailed(
-                        f"loss {total.item()}, gradient norm {norm.item()} at step {step + 1} of {config.steps}",
-                        fix="a smaller training.lr, or --dtype float32",
-                    )
-                optimiser.step()
-                figures = {name: value.item() for name, value in terms.items()}
+                figures: dict[str, float] = {}
+                for turn, names in turns.items():
+                    optimiser = optimisers[turn]
+                    for group in optimiser.param_groups:
+                        group["lr"] = config.lr * rate_at(step, config)
+                    terms = loss(_score(vlm, {name: batch[name] for name in names}))
+                    total = torch.stack(list(terms.values())).sum()
+                    optimiser.zero_grad(set_to_none=True)
+                    total.backward()  # type: ignore[no-untyped-call]
+                    norm = torch.nn.utils.clip_grad_norm_(taken.parameters, config.max_grad_norm)
+                    if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
+                        raise RunFailed(
+                            f"loss {total.item()}, gradient norm {norm.item()} at step {step + 1} of {config.steps}",
+                            fix="a smaller training.lr, or --dtype float32",
+                        )
+                    _step(optimiser, taken, turn, reach)
+                    figures |= {name: value.item() for name, value in terms.items()}
                 history.append(figures)
                 progress.step(step + 1, config.steps, figures)
         finally:
@@ -145,6 +172,17 @@ def rate_at(step: int, config: TrainingConfig) -> float:
     return 1 - done if config.schedule == "linear" else 1.0
 
 
+def _step(optimiser: torch.optim.Optimizer, taken: "_Taken", turn: str, reach: Reach) -> None:
+    if reach.reshape is None:
+        optimiser.step()
+        return
+    with torch.no_grad():
+        before = [parameter.detach().clone() for parameter in taken.parameters]
+        optimiser.step()
+        for name, parameter, old in zip(taken.names, taken.parameters, before, strict=True):
+            parameter.copy_(old + reach.reshape(turn, name, parameter - old))
+
+
 def _score(vlm: Vlm, batch: Mapping[str, Sequence[Example]]) -> Batch:
     """All streams in one forward pass, then taken apart again."""
     everything = [example for examples in batch.values() for example in examples]
@@ -161,6 +199,7 @@ def _score(vlm: Vlm, batch: Mapping[str, Sequence[Example]]) -> Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
+    names: list[str]
     parameters: list[torch.nn.Parameter]
     read: Callable[[], tuple[dict[str, LoraFactors], dict[str, Tensor]]]
 
@@ -192,12 +231,13 @@ def _whole_weights(vlm: Vlm, train: str) -> dict[str, torch.nn.Parameter]:
 
 
 @contextmanager
-def _trainable(vlm: Vlm, config: TrainingConfig, seed: int) -> Iterator[_Taken]:
-    if config.lora is not None:
+def _trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str] | None = None) -> Iterator[_Taken]:
+    if config.lora is not None and only is None:
         with _lora(vlm, target_modules(vlm, config.train), config.lora, seed) as taken:
             yield taken
         return
-    chosen = _whole_weights(vlm, config.train)
+    named = dict(vlm.model.named_parameters())
+    chosen = _whole_weights(vlm, config.train) if only is None else {name: named[name] for name in only}
     before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
     frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
     for name, parameter in vlm.model.named_parameters():
@@ -210,7 +250,7 @@ def _trainable(vlm: Vlm, config: TrainingConfig, seed: int) -> Iterator[_Taken]:
         return {}, {name: (p.detach().float() - before[name].float()).cpu() for name, p in chosen.items()}
 
     try:
-        yield _Taken(list(chosen.values()), read)
+        yield _Taken(list(chosen), list(chosen.values()), read)
     finally:
         with torch.no_grad():
             for name, parameter in vlm.model.named_parameters():
@@ -238,7 +278,7 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
     with warnings.catch_warnings():  # peft 0.21 asks for what transformers 5.23 has renamed
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         wrapped = get_peft_model(vlm.model, config)
-    parameters = [p for p in wrapped.parameters() if p.requires_grad]
+    trained = {name: parameter for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
 
     def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
         factors: dict[str, LoraFactors] = {}
@@ -252,7 +292,7 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
         return factors, {}
 
     try:
-        yield _Taken(parameters, read)
+        yield _Taken(list(trained), list(trained.values()), read)
     finally:
         wrapped.unload()
         for name, parameter in vlm.model.named_parameters():
