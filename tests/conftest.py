@@ -83,7 +83,16 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tiny_data()
     texts = [text for item in (*data.forget, *data.retain) for text in (item.question, item.answer)]
     size = toy.ToySize(
-        image=32, patch=16, vision_width=32, vision_layers=1, width=32, layers=2, inner=64, heads=2, vocabulary=330
+        image=32,
+        patch=16,
+        vision_width=32,
+        vision_layers=1,
+        vision_inner=64,
+        width=32,
+        layers=2,
+        inner=64,
+        heads=2,
+        vocabulary=330,
     )
     toy.build(folder, [*texts, *data.refusals], size)
     return folder

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from smllmun_bench import __version__
-from smllmun_bench.cli import data, leaderboard, methods, models, regress, run, score, show, tasks, toy, tune, validate
+from smllmun_bench.cli import data, leaderboard, metaeval, methods, models, regress, run, score, show, tasks, toy, tune, validate
 from smllmun_bench.errors import UserError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -59,7 +59,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # `[forget]` in a help text is no markup, and help starts faster
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, score, show, leaderboard, regress, tune, methods, tasks, models, validate):
+for command in (run, score, show, leaderboard, regress, tune, metaeval, methods, tasks, models, validate):
     name = command.__name__.rpartition(".")[2]
     app.command(name)(getattr(command, name))
 app.add_typer(data.app, name="data")

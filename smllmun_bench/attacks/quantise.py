@@ -1,0 +1,34 @@
+"""Does rounding the weights bring a memory back? A small change may vanish in it, and the forgetting with it."""
+
+from typing import TYPE_CHECKING
+
+from smllmun_bench.methods.artifact import Artifact
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from smllmun_bench.models.vlm import Vlm
+
+
+def quantise(vlm: "Vlm", bits: int) -> Artifact:
+    """The change that rounding the decoder's linear layers, as they stand now, to `bits` bits makes.
+
+    Round to nearest with one scale per output row, symmetric, without calibration data. Computed on the weights as
+    they are mounted, so it goes on top of an unlearning artifact.
+    """
+    from smllmun_bench.training.loop import target_modules
+
+    layers = target_modules(vlm, "language")
+    weights = {f"{name}.weight": vlm.model.get_submodule(name).weight.detach().float() for name in layers}
+    return Artifact("delta", {name: (rounded(w, bits) - w).cpu() for name, w in weights.items()})
+
+
+def rounded(weight: "Tensor", bits: int) -> "Tensor":
+    """`weight` (out, in) on a grid of 2^bits − 1 values per row, zero among them. Raises ValueError below 2 bits."""
+    if bits < 2:
+        raise ValueError(f"a grid of {bits} bits has no value besides zero")
+    steps = 2 ** (bits - 1) - 1
+    scale = weight.abs().amax(dim=1, keepdim=True) / steps
+    scale = scale.masked_fill(scale == 0, 1.0)
+    grid: Tensor = (weight / scale).round() * scale
+    return grid

@@ -1,0 +1,52 @@
+"""Metrics on trial, on the nano models."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smllmun_bench.pipeline import recipes, stages
+from smllmun_bench.pipeline.metaeval import Pools, metaeval, values_csv
+from smllmun_bench.pipeline.remembering import remembered, weigh
+from smllmun_bench.schema import Item, Role
+
+
+def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_shop: Any) -> None:
+    from smllmun_bench import tasks
+    from smllmun_bench.models.vlm import Query
+
+    task = tasks.load("smllmun-nano")
+    items: list[Item] = list(tiny.data.forget)
+    found = weigh(tiny.vlm, [(item, item.answer) for item in items], task)
+    plain = tiny.vlm.answer_logprobs([(Query(item.question, item.images), item.answer) for item in items])
+    for weighed, logp in zip(found, plain, strict=True):
+        assert weighed.logp == pytest.approx(logp, abs=1e-4)
+        assert len(weighed.hit) == len(weighed.mean) == len(weighed.deviation) == len(logp)
+
+
+@pytest.mark.slow
+def test_metrics_are_ranked_on_nano(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
+    shutil.copytree(nano_store, tmp_path / "store")
+    shop = make_shop(tmp_path / "store")
+    findings = metaeval(shop, [recipes.choose("ga", "nano")], Pools(size=2))
+    by_name = {verdict.metric: verdict for verdict in findings.verdicts}
+    assert by_name["probability"].faithfulness > by_name["length"].faithfulness - 0.5
+    assert {"mia_loss", "extraction_strength", "truth_share", "key_fact"} <= set(by_name)
+    assert {"target 0", "gold 1", "gold relearned", "ga", "ga relearned", "ga 4 bit"} <= set(findings.values)
+    assert values_csv(findings).count("\n") == 1 + sum(map(len, findings.values.values()))
+    again = metaeval(replace(shop), [recipes.choose("ga", "nano")], Pools(size=2))
+    assert again == findings
+
+
+@pytest.mark.slow
+def test_the_target_remembers_more_than_gold(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
+    shutil.copytree(nano_store, tmp_path / "store")
+    shop = make_shop(tmp_path / "store")
+    items = [i for i in stages.questions(shop) if i.role is Role.FORGET and not i.images]
+    knows, blank = (
+        remembered(shop.loader.get(model(shop)), items, (), shop.task) for model in (stages.target, stages.gold)
+    )
+    for metric in ("key_fact", "probability", "truth_share", "exact_memorisation"):
+        assert knows[metric] > blank[metric], metric
