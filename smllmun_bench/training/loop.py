@@ -100,7 +100,7 @@ def train(
     init_seed: int | None = None,
     progress: Progress | None = None,
     sizes: Mapping[str, int] | None = None,
-    reach: Reach = Reach(),  # noqa: B008 - frozen
+    reach: Reach = Reach(),
 ) -> Update:
     """Train and return the change; the model itself is as it was when this returns, even if it fails.
 
