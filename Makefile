@@ -23,7 +23,7 @@ demo: $(VENV)/.installed  ## install, then the main job
 
 test: setup  ## the suite, then every method against the committed goldens
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope
-	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json
+	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json --jobs 2
 
 test-all: setup  ## with the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope -m "not gpu"
@@ -36,7 +36,10 @@ check: setup  ## format, lint, types, imports, every YAML
 	$(BIN)/smllmun-bench validate
 
 goldens: setup  ## rewrite the goldens; commit them alone and say why each number moved
-	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json --update
+	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json --jobs 2 --update
+
+bench: setup  ## ours against the usual way, on this machine
+	for script in evaluation npo_step rouge scoring_scale data_scale startup gpu; do $(BIN)/python bench/$$script.py; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

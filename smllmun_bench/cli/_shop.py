@@ -111,7 +111,13 @@ def open_quietly(asked: Asked) -> "Workshop":
     return open_shop(replace(asked, quiet=True), make_console(quiet=True)).shop
 
 
-def make_ahead(opened: Opened, asked: Asked, jobs: "Sequence[Job]", workers: int) -> None:
+def make_ahead(
+    opened: Opened,
+    asked: Asked,
+    jobs: "Sequence[Job]",
+    workers: int,
+    open_worker: "Callable[[Asked], Workshop]" = open_quietly,
+) -> None:
     """Fill the store with what the jobs need, in several processes; with one worker there is nothing to do ahead."""
     if workers == 1 or len(jobs) < 2:
         return
@@ -119,7 +125,7 @@ def make_ahead(opened: Opened, asked: Asked, jobs: "Sequence[Job]", workers: int
 
     stages.target(opened.shop)  # in this process, with all cores
     with opened.shop.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:
-        ahead.make_ahead(partial(open_quietly, asked), jobs, workers, advance)
+        ahead.make_ahead(partial(open_worker, asked), jobs, workers, advance)
 
 
 def stay_offline() -> None:

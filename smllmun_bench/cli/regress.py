@@ -1,5 +1,6 @@
 """`smllmun-bench regress`: has a score moved?"""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,9 @@ from smllmun_bench.cli import _options
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from smllmun_bench.cli._shop import Asked
     from smllmun_bench.pipeline.regress import Comparison
+    from smllmun_bench.pipeline.stages import Workshop
 
 
 def regress(
@@ -21,12 +24,14 @@ def regress(
     model: Annotated[str, typer.Option(help="For a golden that --update begins.")] = "toy",
     task: Annotated[str, typer.Option(help="For a golden that --update begins.")] = "smllmun-toy",
     limit: Annotated[float | None, typer.Option(help="For a golden that --update begins.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that unlearn at the same time.")] = 1,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Run methods on a small task and compare every score with the recorded one; exit 1 if one moved."""
     from smllmun_bench import methods
-    from smllmun_bench.cli._shop import Asked, open_shop, open_task, stay_offline
+    from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, open_task, stay_offline
+    from smllmun_bench.pipeline import recipes
     from smllmun_bench.pipeline import regress as logic
     from smllmun_bench.report.console import make_console
 
@@ -40,7 +45,9 @@ def regress(
     asked = Asked(recorded.model, recorded.task, recorded.forget_ratio, store=store, limit=recorded.limit, quiet=quiet)
     opened = open_shop(asked, console)
     with TemporaryDirectory() as scratch:
-        measured, failed = logic.measure(opened.shop, wanted, recorded, Path(scratch))
+        todo = [(recipes.choose(name, recorded.model), 0) for name in wanted]
+        make_ahead(opened, asked, todo, jobs, partial(_open_fresh, Path(scratch)))
+        measured, failed = logic.measure(logic.fresh(opened.shop, Path(scratch)), wanted, recorded, Path(scratch))
     result = logic.compare(recorded, measured, failed)
     _tell(console, result, compared=len(measured))
     if update:
@@ -48,6 +55,13 @@ def regress(
         typer.echo(f"recorded  {golden}")
     elif not result.passed:
         raise typer.Exit(1)
+
+
+def _open_fresh(output: Path, asked: "Asked") -> "Workshop":
+    from smllmun_bench.cli._shop import open_quietly
+    from smllmun_bench.pipeline import regress as logic
+
+    return logic.fresh(open_quietly(asked), output)
 
 
 def _tell(console: "Console", result: "Comparison", *, compared: int) -> None:

@@ -124,25 +124,30 @@ def updated(golden: Golden, measured: Mapping[str, Entry]) -> Golden:
     return golden.model_copy(update={"entries": golden.entries | dict(measured)})
 
 
+def fresh(shop: "Workshop", output: Path) -> "Workshop":
+    """A workshop that takes base, target and gold from the store of `shop` and makes all else anew, below `output`:
+    the store would give back what older code had made."""
+    from smllmun_bench.pipeline.layers import FreshStore
+
+    return replace(shop, store=FreshStore(output / "store", shop.store))
+
+
 def measure(
     shop: "Workshop", methods: Sequence[str], golden: Golden, output: Path
 ) -> tuple[dict[str, Entry], dict[str, str]]:
     """Scores of the references and of each method with seed 0, and the errors of methods that failed.
 
-    Base, target and gold are taken from the store; methods are fitted and questions asked anew, below `output`, since
-    the store would give back what older code had made.
+    `shop` is `fresh`; run folders go below `output`.
     """
     from smllmun_bench.pipeline import recipes
-    from smllmun_bench.pipeline.layers import FreshStore
     from smllmun_bench.pipeline.run import run
 
     if shop.fold is not Fold.TEST:
         raise ValueError("goldens are of the test fold")
-    fresh = replace(shop, store=FreshStore(output / "store", shop.store))
     measured: dict[str, Entry] = {}
     failed: dict[str, str] = {}
     chosen = [recipes.choose(name, golden.model) for name in methods]
-    for finished in run(fresh, chosen, [0], golden.forget_ratio, output / "runs"):
+    for finished in run(shop, chosen, [0], golden.forget_ratio, output / "runs"):
         label = finished.manifest.label
         if finished.manifest.status == "failed":
             failed[label] = finished.manifest.error

@@ -47,15 +47,25 @@ class Stream:
             raise ValueError("a stream needs at least one example")
         image = [example for example in examples if example.images]
         text = [example for example in examples if not example.images]
-        of_text = round(size * text_share) if image and text else size * (not image)
-        self._parts = [
-            (_endless(part, random.Random(f"{seed}/{number}"), per_image), count)
-            for number, (part, count) in enumerate(((image, size - of_text), (text, of_text)))
-            if count
-        ]
+        self._size = size
+        self._text_share = text_share if image and text else float(not image)
+        self._taken = 0
+        self._image, self._text = (
+            _endless(part, random.Random(f"{seed}/{number}"), per_image) for number, part in enumerate((image, text))
+        )
 
     def take(self) -> list[Example]:
-        return [next(supply) for supply, count in self._parts for _ in range(count)]
+        of_text = self._of_text()
+        self._taken += 1
+        supplies = ((self._image, self._size - of_text), (self._text, of_text))
+        return [next(supply) for supply, count in supplies for _ in range(count)]
+
+    def _of_text(self) -> int:
+        """The rounded share; where rounding would starve one of the two, its turn comes in some batches only."""
+        wanted = self._size * self._text_share
+        if wanted == round(wanted) or 0 < round(wanted) < self._size:
+            return round(wanted)
+        return int(wanted * (self._taken + 1)) - int(wanted * self._taken)
 
 
 def _endless(examples: Sequence[Example], draw: random.Random, per_image: int) -> Iterator[Example]:

@@ -86,3 +86,13 @@ def test_a_refusal_replaces_the_answer_and_nothing_else():
     assert refused == refusing(examples, pool, 5) != refusing(examples, pool, 6)
     assert [(e.key, e.question, e.images) for e in refused] == [(e.key, e.question, e.images) for e in examples]
     assert {e.answer for e in refused} == set(pool)
+
+
+@pytest.mark.parametrize(("size", "share"), [(1, 0.3), (1, 0.9), (2, 0.2)])
+def test_a_small_batch_starves_neither_kind(size: int, share: float) -> None:
+    examples = [Example(f"t{n}", "q", "a") for n in range(5)] + [
+        Example(f"i{n}", "q", "a", (f"p{n}",)) for n in range(5)
+    ]
+    stream = Stream(examples, size, seed=0, text_share=share)
+    taken = [example for _ in range(100) for example in stream.take()]
+    assert sum(not example.images for example in taken) == pytest.approx(100 * size * share, abs=1)
