@@ -45,6 +45,11 @@ class Artifact:
                     name = key.removesuffix("::a")
                     yield name, self.tensors[f"{name}::b"] @ a
 
+    def scaled(self, factor: float) -> "Artifact":
+        """The same change times `factor`: -1 is the negation of a task vector (Ilharco et al. 2023)."""
+        factors = {name: 1.0 if name.endswith("::a") else factor for name in self.tensors}
+        return replace(self, tensors={name: factors[name] * tensor for name, tensor in self.tensors.items()})
+
     @contextmanager
     def mounted(self, vlm: "Vlm") -> Iterator["Vlm"]:
         """The model with the change, inside the block; exactly the model as it was, afterwards and on any exit.

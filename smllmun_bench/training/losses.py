@@ -29,3 +29,11 @@ def npo(logp: Tensor, before: Tensor, *, beta: float) -> Tensor:
 def kl_to_reference(log_probs: Tensor, reference: Tensor) -> Tensor:
     """KL(p_θ0 ‖ p_θ), mean over answer positions. Both are (tokens, vocabulary) log-probabilities."""
     return kl_div(log_probs, reference, log_target=True, reduction="batchmean")
+
+
+def divergence(log_probs: Tensor, reference: Tensor, *, cap: float) -> Tensor:
+    """-min(KL(p_θ0 ‖ p_θ), cap): pushes away from θ0, no further than `cap` nats per token. SKU's third term.
+
+    Without the cap it is unbounded below. Liu et al. 2024, arXiv 2402.10058; the cap is ours.
+    """
+    return -kl_to_reference(log_probs, reference).clamp(max=cap)

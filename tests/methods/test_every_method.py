@@ -64,7 +64,8 @@ def test_fit_leaves_the_target_alone_and_brings_an_artifact(name: str, fits: Fit
 @every
 def test_same_seed_same_artifact(name: str, fits: Fits) -> None:
     assert fits.again(name).digest() == fits.of(name).digest()
-    assert fits.again(name, seed=6).digest() != fits.of(name).digest()
+    if methods.get(name).needs.gradients:  # what only measures need not depend on the seed
+        assert fits.again(name, seed=6).digest() != fits.of(name).digest()
 
 
 @every
