@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold
+from smllmun_bench.training import parallel
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,6 +73,10 @@ def open_store(root: Path | None, *, finished_only: bool = False) -> "Store":
         shipped = [resources.shipped("store")]
     except FileNotFoundError:
         shipped = []  # a checkout in which the toy was not built yet
+    if parallel.size() > 1 and not finished_only:
+        from smllmun_bench.pipeline.collective import CollectiveStore
+
+        return CollectiveStore(root or default_root(), shipped)
     return (FinishedStore if finished_only else Store)(root or default_root(), shipped)
 
 
@@ -85,7 +90,8 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
 
     task, percent = open_task(asked.task, asked.forget_ratio)
     card = cards.load(asked.model, target=asked.target, gold=asked.gold)
-    _check_device(asked.device)
+    device = parallel.device(asked.device)
+    _check_device(device)
     data = TaskData(task, percent)
     events: list[StageEvent] = []
     shop = Workshop(
@@ -93,7 +99,7 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
         task,
         data,
         card,
-        Loader(data, device=asked.device, dtype=asked.dtype),
+        Loader(data, device=device, dtype=asked.dtype),
         asked.fold,
         asked.limit,
         asked.batch_size,
@@ -119,7 +125,7 @@ def make_ahead(
     open_worker: "Callable[[Asked], Workshop]" = open_quietly,
 ) -> None:
     """Fill the store with what the jobs need, in several processes; with one worker there is nothing to do ahead."""
-    if workers == 1 or len(jobs) < 2:
+    if workers == 1 or len(jobs) < 2 or parallel.size() > 1:
         return
     from smllmun_bench.pipeline import ahead, stages
 

@@ -4,15 +4,19 @@
 """
 
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from smllmun_bench import __version__
-from smllmun_bench.cli import data, leaderboard, metaeval, methods, models, regress, run, score, show, tasks, toy, tune, validate
 from smllmun_bench.errors import UserError
 
+COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
+    "run", "score", "show", "leaderboard", "regress", "tune", "metaeval", "methods", "tasks", "models", "validate",
+)  # fmt: skip
+GROUPS = ("data", "toy")
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
@@ -59,11 +63,10 @@ app = typer.Typer(
     rich_markup_mode=None,  # `[forget]` in a help text is no markup, and help starts faster
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, score, show, leaderboard, regress, tune, metaeval, methods, tasks, models, validate):
-    name = command.__name__.rpartition(".")[2]
-    app.command(name)(getattr(command, name))
-app.add_typer(data.app, name="data")
-app.add_typer(toy.app, name="toy")
+for name in COMMANDS:
+    app.command(name)(getattr(import_module(f"smllmun_bench.cli.{name}"), name))
+for name in GROUPS:
+    app.add_typer(import_module(f"smllmun_bench.cli.{name}").app, name=name)
 
 
 def _version(wanted: bool) -> None:

@@ -54,9 +54,11 @@ def run(
     from smllmun_bench.pipeline import recipes
     from smllmun_bench.pipeline.run import run as run_all
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.training import parallel
 
     if not online:
         stay_offline()
+    quiet = quiet or parallel.rank() > 0  # of processes that were launched together the first one speaks
     console = make_console(quiet=quiet)
     asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, batch_size, quiet)
     chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
@@ -68,6 +70,8 @@ def run(
         finished.append(done)
         if strict and done.manifest.status == "failed":
             break
+    if parallel.rank() > 0:
+        return
     _show(console, opened, chosen, finished, output, csv)
     opened.shop.store.record_run(f"{task}-{'-'.join(c.label for c in chosen)}", [e.key for e in opened.events])
     if any(part.manifest.status == "failed" for part in finished):

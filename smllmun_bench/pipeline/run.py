@@ -21,6 +21,7 @@ from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.pipeline.store import Entry
 from smllmun_bench.schema import Item, Prediction, Score
 from smllmun_bench.scoring import ScoreVector, Summary, overall, score_items, summarise
+from smllmun_bench.training import parallel
 
 PREDICTIONS, ITEMS, SCORES = "predictions.parquet", "items.parquet", "scores.json"
 
@@ -209,7 +210,9 @@ def _scores_json(summary: Summary, vector: Vector) -> str:
 
 
 def _replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None]) -> Path:
-    """Write beside the final place and rename: a run folder is whole, or not there."""
+    """Write beside the final place and rename: a run folder is whole, or not there. Process 0 of a launch writes."""
+    if parallel.rank() > 0:
+        return final
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -25,6 +25,7 @@ from smllmun_bench.pipeline.pretraining import PretrainRecipe
 from smllmun_bench.pipeline.store import Entry, Request, StageEvent, Store
 from smllmun_bench.schema import Fold, Item, Prediction, Role
 from smllmun_bench.tasks import TaskSpec
+from smllmun_bench.training import parallel
 
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
@@ -56,7 +57,8 @@ class Workshop:
     on_event: Callable[[StageEvent], None] = lambda event: None
 
     def numerics(self) -> dict[str, str]:
-        return {"device": self.loader.device.split(":")[0], "dtype": self.loader.dtype}
+        launched = {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
+        return {"device": self.loader.device.split(":")[0], "dtype": self.loader.dtype} | launched
 
 
 class _Bar:
@@ -233,7 +235,12 @@ def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> t
         vlm = shop.loader.get(model)
         change = Artifact.load(artifact.path) if artifact is not None else Artifact("none")
         with shop.watch(f"asking {name}", len(items)) as advance, change.mounted(vlm):
-            rows = predict(vlm, items, shop.task, run_id=request.key, batch_size=shop.batch_size, on_done=advance)
+            rows = parallel.divided(
+                lambda part: predict(
+                    vlm, part, shop.task, run_id=request.key, batch_size=shop.batch_size, on_done=advance
+                ),
+                items,
+            )
         write_predictions(folder / "predictions.parquet", rows)
 
     entry = shop.store.get_or_make(request, make, on_event=_named(shop, name))

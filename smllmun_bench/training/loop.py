@@ -14,6 +14,7 @@ from torch import Tensor
 
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
+from smllmun_bench.training import parallel
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
 from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example, Stream
@@ -135,8 +136,9 @@ def train(
         vlm.model.train()
         try:
             for step in range(config.steps):
-                batch = {name: stream.take() for name, stream in supply.items()}
-                seen += sum(len(examples) for examples in batch.values())
+                whole = {name: stream.take() for name, stream in supply.items()}
+                seen += sum(len(examples) for examples in whole.values())
+                batch = {name: parallel.share(examples) for name, examples in whole.items()}
                 figures: dict[str, float] = {}
                 for turn, names in turns.items():
                     optimiser = optimisers[turn]
@@ -146,6 +148,7 @@ def train(
                     total = torch.stack(list(terms.values())).sum()
                     optimiser.zero_grad(set_to_none=True)
                     total.backward()  # type: ignore[no-untyped-call]
+                    parallel.average_gradients(taken.parameters)
                     norm = torch.nn.utils.clip_grad_norm_(taken.parameters, config.max_grad_norm)
                     if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
                         raise RunFailed(

@@ -1,0 +1,46 @@
+"""A store for processes that were launched together: all of them make a folder, the first one keeps it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from smllmun_bench.pipeline.store import Action, Entry, Request, StageEvent, Store
+from smllmun_bench.training import parallel
+
+
+class CollectiveStore(Store):
+    """Process 0 locks, makes and publishes; the others take part in the making, in a folder that is thrown away.
+
+    All processes must ask for the same requests in the same order. `root` must be a folder that all of them see.
+    """
+
+    def get_or_make(
+        self,
+        request: Request,
+        make: Callable[[Path], None],
+        *,
+        resume: bool = False,
+        on_event: Callable[[StageEvent], None] = lambda event: None,
+    ) -> Entry:
+        if parallel.rank() == 0:
+            return self._lead(request, make, resume=resume, on_event=on_event)
+        if parallel.agreed(False):
+            with TemporaryDirectory() as folder:
+                make(Path(folder))
+        parallel.wait()
+        entry = self.find(request)
+        if entry is None:
+            raise FileNotFoundError(f"process 0 has finished {request.stage!r}, but {self.root} does not show it here")
+        return entry
+
+    def _lead(
+        self, request: Request, make: Callable[[Path], None], *, resume: bool, on_event: Callable[[StageEvent], None]
+    ) -> Entry:
+        with self._locked(request.key, lambda holder: None):
+            there = self.find(request)
+            parallel.agreed(there is None)
+            entry = there or self._make(request, make, resume=resume)
+        seconds = 0.0 if there else entry.manifest.seconds
+        on_event(StageEvent(request.stage, request.key, Action.REUSED if there else Action.MADE, seconds))
+        parallel.wait()
+        return entry
