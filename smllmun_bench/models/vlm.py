@@ -87,6 +87,7 @@ class Vlm:
         self.eos_id = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else min(self.stop_ids)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id
         self.image_token: int = model.config.image_token_id
+        self.passing: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
         self.encoder = Encoder(processor, self.stop_ids, self.eos_id)
 
     @property
@@ -179,17 +180,17 @@ class Vlm:
 
     def score_answers(self, encoded: Sequence[Encoded]) -> AnswerScores:
         """One forward pass over the answers of `encoded`; keeps the graph when gradients are on."""
-        packed = self.pack(encoded)
-        hidden = self._hidden(packed)
+        packed = pack(encoded, self._rows(encoded), self.pad_id)
+        self.passing = packed
+        try:
+            hidden = self._hidden(packed)
+        finally:
+            self.passing = None
         picked = hidden[packed.predict_row.to(self.device), packed.predict_at.to(self.device)]
         logits = self.model.get_output_embeddings()(picked).float()
         target = packed.target.to(self.device)
         logp = torch.log_softmax(logits, dim=-1).gather(1, target[:, None]).squeeze(1)
         return AnswerScores(logp, packed.owner.to(self.device), logits, len(encoded))
-
-    def pack(self, encoded: Sequence[Encoded]) -> Packed:
-        """The batch that `score_answers` makes of `encoded`: whoever hooks a layer finds the tokens by it."""
-        return pack(encoded, self._rows(encoded), self.pad_id)
 
     def _rows(self, encoded: Sequence[Encoded]) -> list[Row]:
         longest = max(len(item.ids) for item in encoded)
