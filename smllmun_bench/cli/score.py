@@ -1,33 +1,96 @@
-"""`smllmun-bench score`: score saved predictions. Loads no model."""
+"""`smllmun-bench score`: score saved predictions, ours or another tool's. Loads no model."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from smllmun_bench.schema import Fold
 
+if TYPE_CHECKING:
+    from smllmun_bench.foreign.samples import Filtered
+    from smllmun_bench.foreign.utility import Utility
+
+
+class Format(StrEnum):
+    OURS = "ours"
+    TOFU = "tofu"
+    OPEN_UNLEARNING = "open-unlearning"
+    LM_EVAL = "lm-eval"
+    LMMS_EVAL = "lmms-eval"
+
 
 def score(
-    predictions: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Parquet or JSONL.")],
+    predictions: Annotated[Path, typer.Argument(help="Parquet or JSONL; with --format, the log of another tool.")],
     task: Annotated[str, typer.Option("--task", "-t", help="The task that was asked.")] = "smllmun-toy",
     forget_ratio: Annotated[int | None, typer.Option(help="Percent; the task's default.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose request was asked.")] = Fold.TEST,
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="As in the run.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="Who wrote the file.")] = Format.OURS,
+    retain: Annotated[
+        Path | None, typer.Option(help="tofu, open-unlearning: the retain model's log, for forget quality.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write items.parquet here, for `compare` and `judge`.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All scores as JSON.")] = False,
 ) -> None:
     """Score saved predictions. The numbers are those of the live run."""
+    from smllmun_bench.errors import UserError
+
+    if retain is not None and form not in (Format.TOFU, Format.OPEN_UNLEARNING):
+        raise UserError(f"format {form.value!r} has no forget quality", where="--retain", fix="leave it out")
+    if output is not None and form is not Format.OURS:
+        raise UserError("the items of another tool are not those of a task", where="--output", fix="leave it out")
+    match form:
+        case Format.OURS:
+            _score_ours(predictions, task, forget_ratio, fold, limit, output, as_json)
+        case Format.TOFU:
+            from smllmun_bench.foreign.tofu import read_tofu
+
+            _tell_utility(read_tofu(predictions, retain), as_json)
+        case Format.OPEN_UNLEARNING:
+            from smllmun_bench.foreign.open_unlearning import read_open_unlearning
+
+            _tell_utility(read_open_unlearning(predictions, retain), as_json)
+        case Format.LM_EVAL:
+            from smllmun_bench.foreign.lm_eval import read_lm_eval
+
+            _tell_samples(read_lm_eval(predictions), as_json)
+        case Format.LMMS_EVAL:
+            from smllmun_bench.foreign.lmms_eval import read_lmms_eval
+
+            _tell_samples(read_lmms_eval(predictions), as_json)
+
+
+def _score_ours(
+    path: Path,
+    task: str,
+    forget_ratio: int | None,
+    fold: Fold,
+    limit: float | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     from smllmun_bench import scoring
     from smllmun_bench.cli._shop import open_task
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.data.combined import TaskData
     from smllmun_bench.pipeline.jsonl import read_any_predictions
     from smllmun_bench.pipeline.predict import limited
+    from smllmun_bench.pipeline.records import write_scored_items
     from smllmun_bench.report.console import make_console
 
     spec, percent = open_task(task, forget_ratio)
+    answers = read_any_predictions(path, tell=lambda message: typer.echo(f"note: {message}", err=True))
     items = limited(TaskData(spec, percent).evaluation(fold), limit)
-    summary = scoring.summarise(scoring.score_items(items, read_any_predictions(predictions), spec.metrics))
+    scores = scoring.score_items(items, answers, spec.metrics)
+    summary = scoring.summarise(scores)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        write_scored_items(output / "items.parquet", items, answers, scores)
+        typer.echo(f"items  {output / 'items.parquet'}", err=True)
     if as_json:
         typer.echo(summary.to_json())
         return
@@ -37,3 +100,61 @@ def score(
     ]
     columns = ("role", "modality", "n", "score", *summary.cells[0].states)
     make_console().print(lines_table(spec.name, columns, lines))
+
+
+def _tell_utility(found: "Utility", as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.report.console import make_console
+
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1, sort_keys=True, allow_nan=False))
+        return
+    console = make_console()
+    lines = [
+        (name, scores.n or None, *map(_number, (scores.probability, scores.rouge_l_recall, scores.truth_ratio)))
+        for name, scores in found.sets.items()
+    ]
+    console.print(lines_table("", ("set", "n", "probability", "ROUGE-L recall", "truth ratio"), lines))
+    if found.model_utility is None:
+        console.print(f"model utility: not without {', '.join(found.missing)}", soft_wrap=True)
+    else:
+        console.print(f"model utility {found.model_utility:.4f} (harmonic mean of the nine, forget set apart)")
+    if found.forget_quality is None:
+        console.print("forget quality: needs the retain model's log (--retain), with every question of the forget set")
+    else:
+        console.print(f"forget quality p = {found.forget_quality:.3g}, KS D = {found.forget_ks:.4f}")
+    for one in found.disagreements:
+        console.print(f"the log says {one.name} = {one.recorded:.6g}; its questions come to {one.recomputed:.6g}")
+    for note in found.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+
+
+def _tell_samples(found: "list[Filtered]", as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.report.console import make_console
+
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=1, sort_keys=True, allow_nan=False))
+        return
+    lines: list[tuple[object, ...]] = []
+    for one in found:
+        figures = {"accuracy (ours)": one.accuracy} | dict(one.recorded)
+        for name, figure in figures.items():
+            interval = f"{figure.low:.4f} … {figure.high:.4f}"
+            lines.append((one.filter, one.form, name, f"{figure.mean:.4f}", interval, figure.n))
+    console = make_console()
+    console.print(lines_table("", ("filter", "read as", "metric", "mean", "95 %", "n"), lines))
+    for one in found:
+        chance = "" if one.chance_corrected is None else f", {one.chance_corrected:.4f} corrected for chance"
+        differs = f", {one.differs} verdicts differ from the log's" if one.differs else ""
+        console.print(f"{one.filter}: {one.unparsed} of {one.n} unparsed{chance}{differs}", soft_wrap=True)
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"

@@ -26,7 +26,7 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
 def read_predictions(path: Path) -> list[Prediction]:
     """The predictions of one run, in file order. Raises UserError naming file, row and column."""
     names = [field.name for field in fields(Prediction)]
-    rows = _read(path, names)
+    rows = [{name: row[name] for name in names} for row in read_rows(path, names)]  # other columns are not ours
     for number, row in enumerate(rows, 1):
         for name in ("item_id", "run_id", "text"):
             if not isinstance(row[name], str):
@@ -77,7 +77,15 @@ def read_scored_items(path: Path) -> list[dict[str, Any]]:
         "headline",
         "values",
     ]
-    return [row | {"values": json.loads(row["values"])} for row in _read(path, needed)]
+    rows = read_rows(path, needed)
+    for number, row in enumerate(rows, 1):
+        try:
+            row["values"] = json.loads(row["values"])
+        except (TypeError, ValueError):
+            raise UserError(
+                f"{row['values']!r} is no JSON object", where=f"{path}, row {number}, column 'values'"
+            ) from None
+    return rows
 
 
 def _write(path: Path, table: Any) -> None:
@@ -88,12 +96,14 @@ def _write(path: Path, table: Any) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _read(path: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
+def read_rows(path: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
+    """All rows and columns. Raises UserError for an unreadable file or one that lacks a needed column."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # `read_table` would import pandas
+            table = file.read()
     except FileNotFoundError:
         raise UserError("there is no such file", where=str(path)) from None
     except (OSError, pa.ArrowInvalid) as error:

@@ -1,5 +1,6 @@
 """Predictions from anywhere: what is wrong is said with its row and key."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_both_forms_give_the_same_records(tmp_path: Path) -> None:
     [
         ('{"item_id": "a"}', "row 2, key 'text'"),
         ('{"item_id": 7, "text": ""}', "row 2, key 'item_id'"),
-        ('{"item_id": "a", "txt": "x", "text": ""}', "row 2, key 'txt'"),
+        ('{"item_id": "a", "text": "", "finish_reason": "eos"}', "row 2, key 'finish_reason'"),
         ('{"item_id": "a", "text": "", "latency_s": NaN}', "row 2"),
         ("{", "row 2"),
     ],
@@ -47,6 +48,24 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         read_any_predictions(written(tmp_path, '{"item_id": "a"}\n{"text": "b"}\n'))
     assert "row 1, key 'text'" in str(caught.value)
     assert "row 2, key 'item_id'" in str(caught.value)
+
+
+def test_keys_that_no_prediction_has_are_ignored_and_named(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"item_id": "a", "text": "x", "txt": "y"}\n{"item_id": "b", "text": "x", "model": "z"}\n')
+    told: list[str] = []
+    assert [row.item_id for row in read_any_predictions(path, tell=told.append)] == ["a", "b"]
+    (note,) = told
+    assert "'model' (in 1 of 2 rows" in note
+    assert "'txt' (in 1 of 2 rows; is it 'text'?)" in note
+    with pytest.warns(UserWarning, match="'txt'"):
+        read_any_predictions(path)
+
+
+def test_a_model_that_gave_nan_can_be_scored_again(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "p.parquet", [Prediction("a", "r", "", option_logprobs=(float("nan"), -1.0))])
+    (row,) = read_any_predictions(tmp_path / "p.parquet")
+    assert row.option_logprobs is not None
+    assert math.isnan(row.option_logprobs[0])
 
 
 @pytest.mark.parametrize(("name", "says"), [("p.txt", "cannot tell what"), ("none.jsonl", "no such file")])

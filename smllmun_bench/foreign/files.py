@@ -1,0 +1,100 @@
+"""JSON from other tools: whatever is not as its tool writes it is an error that names file, row and key."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smllmun_bench.errors import UserError, nearest
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: in a file, and there in a row (or an item's index) and a key, as far as they apply."""
+
+    path: Path
+    key: str = ""
+    row: str = ""
+
+    def __str__(self) -> str:
+        row = f", row {self.row}" if self.row else ""
+        return f"{self.path}{row}" + (f", key {self.key!r}" if self.key else "")
+
+    def at(self, key: str = "", row: str | int = "") -> "Place":
+        """A place further in."""
+        return Place(
+            self.path, f"{self.key}.{key}".strip(".") if key else self.key, str(row) if row != "" else self.row
+        )
+
+    def fault(self, what: str, fix: str = "") -> UserError:
+        return UserError(what, where=str(self), fix=fix)
+
+
+def read_object(path: Path) -> Object:
+    """The JSON object in a file. Raises UserError."""
+    try:
+        value = json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"not JSON: {error.msg}", where=f"{path}:{error.lineno}") from None
+    return as_object(value, Place(path))
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, Object]]:
+    """(row, object) of every line that is not empty; rows are counted as lines of the file. Raises UserError."""
+    found = False
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise Place(path, row=str(number)).fault(f"not JSON: {error.msg} (column {error.colno})") from None
+        found = True
+        yield number, as_object(value, Place(path, row=str(number)))
+    if not found:
+        raise UserError("the file holds no sample", where=str(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError("there is no such file", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"not UTF-8 text (byte {error.start})", where=str(path)) from None
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
+def as_object(value: object, place: Place) -> Object:
+    if not isinstance(value, dict):
+        raise place.fault(f"expected an object, found {_kind(value)}")
+    return value
+
+
+def need(value: Object, key: str, place: Place) -> Any:
+    """The value of a key that has to be there; the error names the key that is spelled most like it."""
+    if key not in value:
+        close = nearest(key, value)
+        raise place.at(key).fault("key is missing", f"this file has {close!r}" if close else "")
+    return value[key]
+
+
+def as_number(value: object, place: Place) -> float:
+    """A finite number; NaN, infinity, true and text are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise place.fault(f"expected a number, found {_kind(value)}")
+    if not math.isfinite(value):
+        raise place.fault(f"expected a number, found {value}", "the model or its evaluation broke there")
+    return float(value)
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "true or false", str: "text", list: "a list", dict: "an object", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,42 @@
+"""Sample logs of lmms-eval: `<time>_samples_<task>.jsonl`, one row per document.
+
+Answers are nested in one of four ways, by version and number of requests; `resps` is left out where it equals
+`filtered_resps`. A metric may be an object: then its number, if it has one, is under `score`.
+"""
+
+from pathlib import Path
+
+from smllmun_bench.foreign.files import Place, need, read_lines
+from smllmun_bench.foreign.samples import Filtered, Sample, integer, numbers, response, summarise, text_of
+
+_OWN = {
+    "doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "token_counts", "doc_hash", "input_media",
+    "input", "filter",
+}  # fmt: skip
+
+
+def read_lmms_eval(path: Path) -> list[Filtered]:
+    """Scores of the log. Raises UserError naming file, row and key."""
+    samples = []
+    for number, row in read_lines(path):
+        place = Place(path, row=str(number))
+        key = "filtered_resps" if "filtered_resps" in row or "resps" not in row else "resps"
+        text, options = response(need(row, key, place), place.at(key))
+        names = [name for name in row if name not in _OWN]
+        scores = {name: row[name]["score"] if _is_scored(row[name]) else row[name] for name in names}
+        samples.append(
+            Sample(
+                place,
+                integer(need(row, "doc_id", place), place.at("doc_id")),
+                text_of(row.get("filter", "none"), place.at("filter")),
+                text_of(need(row, "target", place), place.at("target")),
+                text,
+                options,
+                numbers(scores, names, place),
+            )
+        )
+    return summarise(samples)
+
+
+def _is_scored(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("score"), int | float)

@@ -1,0 +1,125 @@
+"""The logs of open-unlearning's TOFU suite: `TOFU_EVAL.json` (per question) and `TOFU_SUMMARY.json` (means only).
+
+`TOFU_EVAL.json` is `{metric: {"agg_value": number, "value_by_index": {index: {...}}}}`. Means are computed from the
+questions and held against `agg_value`. Its formulas add 1e-10 to denominators; the difference is below `CLOSE`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from smllmun_bench.errors import UserError, nearest
+from smllmun_bench.foreign.files import Object, Place, as_number, as_object, need, read_object
+from smllmun_bench.foreign.utility import KEPT_SETS, PARTS, SetScores, Utility, mean, mean_truth_ratio, utility
+
+_SETS = {"forget": "forget", "retain": "retain", "real_authors": "ra", "world_facts": "wf"}
+_WITH_OPTIONS = ("real_authors", "world_facts")
+_KEYS = {"probability": "prob", "rouge_l_recall": "rougeL_recall", "truth_ratio": "score"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """`values`: question's index -> number; None where the log has the mean alone."""
+
+    recorded: float | None
+    values: Mapping[str, float] | None
+    without: int = 0  # questions without a number; the suite leaves them out of its mean
+
+
+def read_open_unlearning(path: Path, retain: Path | None = None) -> Utility:
+    """Model utility, and forget quality against the retain model's log. Raises UserError naming file, row and key.
+
+    From a summary the recorded means are taken as they stand, and there is no forget quality of ours.
+    """
+    metrics = _metrics(read_object(path), Place(path))
+    names = {f"{set_}.{part}": _name(set_, part) for set_ in _SETS for part in PARTS}
+    if not any(name in metrics for name in names.values()):
+        known = ", ".join(sorted(names.values())[:4])
+        close = nearest("retain_Truth_Ratio", metrics)
+        found = f"; it has {close!r}" if close else ""
+        raise UserError(f"not a TOFU log of open-unlearning: none of its metrics{found}", where=str(path), fix=known)
+    sets = {}
+    for set_ in _SETS:
+        found_parts = {part: metrics.get(_name(set_, part)) for part in PARTS}
+        if any(found_parts.values()):
+            sets[set_] = SetScores(_questions(found_parts), **{p: _mean(p, m, set_) for p, m in found_parts.items()})
+    recorded = {
+        ours: metric.recorded
+        for ours, theirs in (*names.items(), ("model_utility", "model_utility"), ("forget_quality", "forget_quality"))
+        if (metric := metrics.get(theirs)) is not None and metric.recorded is not None
+    }
+    forget = _ratios(metrics)
+    against = None
+    if retain is not None:
+        against = _ratios(_metrics(read_object(retain), Place(retain)))
+        for place, values in ((path, forget), (retain, against)):
+            if not values:
+                raise UserError(
+                    "the log has no truth ratio for each question of the forget set",
+                    where=f"{place}, key 'forget_Truth_Ratio'",
+                    fix="TOFU_EVAL.json; a TOFU_SUMMARY.json has means only",
+                )
+    notes = [
+        f"{metric.without} questions of {name} have no number and are left out, as in the suite itself"
+        for name, metric in sorted(metrics.items())
+        if metric.without
+    ]
+    return utility(sets, forget, against, recorded=recorded, notes=notes)
+
+
+def _name(set_: str, part: str) -> str:
+    short = _SETS[set_]
+    suffix = {"probability": "Q_A_Prob", "rouge_l_recall": "Q_A_ROUGE", "truth_ratio": "Truth_Ratio"}[part]
+    return f"{short}_{suffix}" + ("_normalised" if part == "probability" and set_ in _WITH_OPTIONS else "")
+
+
+def _metrics(log: Object, place: Place) -> dict[str, _Metric]:
+    wanted = {_name(set_, part): _KEYS[part] for set_ in (*KEPT_SETS, "forget") for part in PARTS}
+    found = {}
+    for name, value in log.items():
+        inside = place.at(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):  # a summary
+            found[name] = _Metric(as_number(value, inside), None)
+        elif name in (*wanted, "model_utility", "forget_quality"):
+            entry = as_object(value, inside)
+            mean_ = need(entry, "agg_value", inside)
+            recorded = None if mean_ is None else as_number(mean_, inside.at("agg_value"))
+            found[name] = (
+                _by_index(entry, wanted[name], recorded, inside) if name in wanted else _Metric(recorded, None)
+            )
+    return found
+
+
+def _by_index(entry: Object, key: str, recorded: float | None, place: Place) -> _Metric:
+    if "value_by_index" not in entry:
+        return _Metric(recorded, None)
+    inside = place.at("value_by_index")
+    values, without = {}, 0
+    for index, value in as_object(entry["value_by_index"], inside).items():
+        row = inside.at(row=index)
+        number = None if value is None else need(as_object(value, row), key, row)
+        if number is None:
+            without += 1
+        else:
+            values[index] = as_number(number, row.at(key))
+    if not values:
+        raise inside.fault("no question has a number")
+    return _Metric(recorded, values, without)
+
+
+def _mean(part: str, metric: _Metric | None, set_: str) -> float | None:
+    if metric is None:
+        return None
+    if metric.values is None:
+        return metric.recorded
+    values = list(metric.values.values())
+    return mean_truth_ratio(values, forget=set_ == "forget") if part == "truth_ratio" else mean(values)
+
+
+def _questions(parts: Mapping[str, _Metric | None]) -> int:
+    return max((len(metric.values) for metric in parts.values() if metric is not None and metric.values), default=0)
+
+
+def _ratios(metrics: Mapping[str, _Metric]) -> list[float]:
+    metric = metrics.get("forget_Truth_Ratio")
+    return list(metric.values.values()) if metric is not None and metric.values else []
