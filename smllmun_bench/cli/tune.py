@@ -1,16 +1,23 @@
 """`smllmun-bench tune`: hyperparameters, chosen on validation people."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from smllmun_bench.pipeline.recipes import Chosen
+    from smllmun_bench.pipeline.tuning import Point
+
 
 def tune(
-    method: Annotated[str, typer.Option("--method", "-m", help="One method.")],
+    method: Annotated[list[str], typer.Option("--method", "-m", help="Methods, separated by commas; `all`.")],
     model: Annotated[str, typer.Option(help="A registered model, a folder, or a hub id.")] = "toy",
     task: Annotated[str, typer.Option("--task", "-t", help="A registered task or a YAML file.")] = "smllmun-toy",
-    budget: Annotated[int | None, typer.Option(min=1, help="Points to try; default: all of the space.")] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="Points to try of each method; default: all.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training, and of the draw of points.")] = 0,
     write: Annotated[bool, typer.Option("--write", help="Save the best as baselines/<method>/<model>.yaml.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that try points at the same time.")] = 1,
@@ -18,25 +25,50 @@ def tune(
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
-    """Search the method's space (baselines/<method>/space.yaml) on validation people; test people are never asked."""
+    """Search each method's space (baselines/<method>/space.yaml) on validation people; test people are never asked."""
+    from smllmun_bench import methods
+    from smllmun_bench.cli import _options
     from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
-    from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.config import apply_overrides
     from smllmun_bench.errors import UserError
     from smllmun_bench.pipeline import recipes, tuning
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.resources import shipped
     from smllmun_bench.schema import Fold
 
     stay_offline()
     console = make_console(quiet=quiet)
-    start = recipes.choose(method, Path(model).name)
-    path = tuning.space_path(start.method.name)
-    todo = tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
+    named = _options.names(method)
+    if not named:
+        raise UserError("no method is named", where="--method", fix="smfa, say, or all")
+    if named == ["all"]:
+        named = [name for name in methods.names() if tuning.space_path(name).is_file()]
+    starts = [recipes.choose(name, Path(model).name) for name in named]
+    paths = [tuning.space_path(start.method.name) for start in starts]
+    todo = [
+        tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
+        for path, start in zip(paths, starts, strict=True)
+    ]
     asked = Asked(model, task, store=store, device=device, fold=Fold.VALIDATION, quiet=quiet)
     opened = open_shop(asked, console)
-    make_ahead(opened, asked, [(point.chosen, seed) for point in todo], jobs)
-    tried = tuning.tune(opened.shop, todo, seed=seed)
+    make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
+    options = [f"--model {model} --task {task} --seed {seed}", f"--budget {budget}" if budget else ""]
+    options += [f"--device {device}" if device != "cpu" else ""]
+    hopeless: list[str] = []
+    for start, points in zip(starts, todo, strict=True):
+        tried = tuning.tune(opened.shop, points, seed=seed)
+        _tell(console, start, tried)
+        if tried[0].overall is None:
+            hopeless.append(start.method.name)
+        elif write:
+            command = f"smllmun-bench tune --method {start.method.name} {' '.join(part for part in options if part)}"
+            _write(start, tried[0], opened.shop.card.name, command)
+    console.print(tuning.NOTE)
+    if hopeless:
+        raise UserError("no point of the space has a defined overall score", where=f"method {', '.join(hopeless)}")
+
+
+def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]") -> None:
+    from smllmun_bench.cli._tables import lines_table
+
     columns = ("forget_image", "forget_text", "retain_image", "retain_text", "understanding_forget", "general_vqa")
     lines = [
         (
@@ -47,18 +79,16 @@ def tune(
         for point in tried
     ]
     console.print(lines_table(f"{start.label} on validation people", ("settings", "overall", *columns), lines))
-    console.print(tuning.NOTE)
-    best = tried[0]
-    if best.overall is None:
-        raise UserError("no point of the space has a defined overall score", where=str(path))
-    if write:
-        name = opened.shop.card.name
-        saved = shipped("baselines") / start.method.name / f"{name}.yaml"
-        command = f"smllmun-bench tune --method {method} --model {model} --task {task} --seed {seed}"
-        command += f" --budget {budget}" if budget else ""
-        command += f" --device {device}" if device != "cpu" else ""
-        recipes.write(saved, start.method, name, command, apply_overrides(start.config, best.settings))
-        typer.echo(f"recipe  {saved}")
+
+
+def _write(start: "Chosen", best: "Point", model: str, command: str) -> None:
+    from smllmun_bench.config import apply_overrides
+    from smllmun_bench.pipeline import recipes
+    from smllmun_bench.resources import shipped
+
+    path = shipped("baselines") / start.method.name / f"{model}.yaml"
+    recipes.write(path, start.method, model, command, apply_overrides(start.config, best.settings))
+    typer.echo(f"recipe  {path}")
 
 
 def _number(value: float | None) -> str | None:
