@@ -1,11 +1,12 @@
 """Questions to token ids. The chat template of the model's own folder is the only source of a prompt."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from smllmun_bench.errors import UserError
 
 if TYPE_CHECKING:
+    from PIL import Image
     from transformers import ProcessorMixin
 
 
@@ -33,17 +34,26 @@ class Encoder:
     in for the real one here and pixels are prepared elsewhere, once per image.
     """
 
-    def __init__(self, processor: "ProcessorMixin", stop_ids: frozenset[int], eos_id: int) -> None:
-        if not getattr(processor, "chat_template", None):
+    def __init__(
+        self,
+        processor: "ProcessorMixin",
+        stop_ids: frozenset[int],
+        eos_id: int,
+        *,
+        placeholders: tuple[str, ...] = ("<image>",),
+        prompt: Literal["chat", "suffix"] = "chat",
+    ) -> None:
+        if prompt == "chat" and not getattr(processor, "chat_template", None):
             raise UserError(
                 "the model's processor has no chat template, so its prompts are unknown",
-                fix="add a chat_template.jinja to the model folder",
+                fix="add a chat_template.jinja to the model folder; a base model has none, its instruct version does",
             )
         self._processor = processor
+        self._prompt = prompt
         self._stop_ids = stop_ids
         self._eos_id = eos_id
         self._seen: dict[tuple[str, str | None, tuple[tuple[int, int], ...]], tuple[tuple[int, ...], int]] = {}
-        self._image_token: str = getattr(processor, "image_token", "<image>")
+        self._placeholders = placeholders
 
     def encode(
         self, question: str, answer: str | None, images: tuple[str, ...], sizes: tuple[tuple[int, int], ...]
@@ -78,6 +88,8 @@ class Encoder:
         from PIL import Image
 
         question, answer = self._as_text(question), None if answer is None else self._as_text(answer)
+        if self._prompt == "suffix":
+            return self._joined(question, answer, [Image.new("RGB", size) for size in sizes])
         content: list[dict[str, Any]] = [{"type": "image", "image": Image.new("RGB", size)} for size in sizes]
         content.append({"type": "text", "text": question})
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
@@ -89,9 +101,22 @@ class Encoder:
         ids = batch["input_ids"]
         return list(ids[0]) if ids and isinstance(ids[0], list) else list(ids)
 
+    def _joined(self, question: str, answer: str | None, images: list["Image.Image"]) -> list[int]:
+        """The tokens of a processor that joins question and answer by itself (PaliGemma), which wants an image."""
+        tokenizer = self._processor.tokenizer
+        if not images:
+            text = [tokenizer.bos_token + question + "\n"]
+            suffix = None if answer is None else [answer + tokenizer.eos_token]
+            return list(tokenizer(text, text_pair=suffix, add_special_tokens=False)["input_ids"][0])
+        text = [self._placeholders[0] * len(images) + question]
+        more = {} if answer is None else {"suffix": [answer]}
+        return list(self._processor(images=[images], text=text, **more)["input_ids"][0])
+
     def _as_text(self, text: str) -> str:
         """An image placeholder that somebody wrote would be counted as one more picture; it is spelled apart."""
-        return text.replace(self._image_token, f"{self._image_token[:1]} {self._image_token[1:]}")
+        for token in self._placeholders:
+            text = text.replace(token, f"{token[:1]} {token[1:]}")
+        return text
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._processor.tokenizer.decode(ids, skip_special_tokens=True))

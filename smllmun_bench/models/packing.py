@@ -39,7 +39,7 @@ class Packed:
     ids: "Tensor"
     positions: "Tensor"
     mask: "Tensor"
-    images: tuple[str, ...]
+    images: tuple[tuple[str, ...], ...]
     predict_row: "Tensor"
     predict_at: "Tensor"
     target: "Tensor"
@@ -94,12 +94,12 @@ def pack(encoded: Sequence[Encoded], rows: Sequence[Row], pad: int) -> Packed:
     segment = torch.full((len(rows), width), -1, dtype=torch.long)  # one number per question, 0 in a prefix
     block_of = torch.full((len(rows), width), -1, dtype=torch.long)
     where: list[tuple[int, int, int, int]] = []  # row, place of the prediction, token, item
-    images: list[str] = []
+    images: list[tuple[str, ...]] = []
     for r, row in enumerate(rows):
         at = 0
         for b, block in enumerate(row):
             head = encoded[block.members[0]]
-            images.extend(head.images)
+            images += [head.images] if head.images else []
             block_of[r, at : at + block.length] = b
             ids[r, at : at + block.prefix] = torch.tensor(head.ids[: block.prefix], dtype=torch.long)
             positions[r, at : at + block.prefix] = torch.arange(block.prefix)

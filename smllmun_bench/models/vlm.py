@@ -1,7 +1,8 @@
 """A vision-language model behind one door: load, ask, weigh answers. Knows tokens and pixels, no roles, no scores."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.encoding import Encoded, Encoder
-from smllmun_bench.models.families import Family, family_of
+from smllmun_bench.models.families import Family, Prompt, family_of, load_processor
+from smllmun_bench.models.memory import in_batches, is_shortage, release
 from smllmun_bench.models.packing import Packed, Row, pack, plan_rows
 from smllmun_bench.models.vision import FeatureBank
 
@@ -80,15 +82,22 @@ class Vlm:
         self.name = name
         self.family: Family = family_of(model.config.model_type)
         self.source = source
-        self.bank = bank if bank is not None else FeatureBank(processor, source)
+        self.image_token: int = model.config.image_token_id
+        self.passing: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
+        self.bank = bank if bank is not None else FeatureBank(processor, source, self.image_token)
         tokenizer = processor.tokenizer
         eos = model.generation_config.eos_token_id or tokenizer.eos_token_id
         self.stop_ids = frozenset(eos if isinstance(eos, list) else [eos])
         self.eos_id = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else min(self.stop_ids)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id
-        self.image_token: int = model.config.image_token_id
-        self.passing: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
-        self.encoder = Encoder(processor, self.stop_ids, self.eos_id)
+        written = (getattr(processor, "image_token", None), tokenizer.convert_ids_to_tokens(self.image_token))
+        self.encoder = Encoder(
+            processor,
+            self.stop_ids,
+            self.eos_id,
+            placeholders=tuple(dict.fromkeys(token for token in written if token)),
+            prompt=self.family.prompt,
+        )
 
     @property
     def device(self) -> torch.device:
@@ -115,35 +124,52 @@ class Vlm:
         batch_size: int = 64,
         on_done: Callable[[int], None] = lambda n: None,
     ) -> list[Generation]:
-        """Greedy answers, in the order of the queries. Batches hold prompts of like length, left-padded."""
+        """Greedy answers, in the order of the queries. Batches hold prompts of like length, left-padded.
+
+        A batch that does not fit into memory is halved, and so are those after it; no answer is lost by that.
+        """
         encoded = [self.encode(query) for query in queries]
-        order = sorted(range(len(encoded)), key=lambda i: (-len(encoded[i].ids), i))
         answers: dict[int, Generation] = {}
-        for at in range(0, len(order), batch_size):
-            chunk = order[at : at + batch_size]
+
+        def ask(chunk: Sequence[int]) -> None:
             tokens = self._generate_batch([encoded[i] for i in chunk], max_new_tokens)
-            for index, ids in zip(chunk, tokens, strict=True):
-                answers[index] = self._finish(ids)
+            answers.update((index, self._finish(ids)) for index, ids in zip(chunk, tokens, strict=True))
             on_done(len(chunk))
+
+        for alike in self._alike(encoded):
+            in_batches(ask, sorted(alike, key=lambda i: (-len(encoded[i].ids), i)), batch_size)
         return [answers[i] for i in range(len(encoded))]
+
+    def _alike(self, encoded: Sequence[Encoded]) -> list[list[int]]:
+        """Indices that may share a batch: all of them, or those with equally many images where a family wants that."""
+        groups: dict[int, list[int]] = {}
+        for index, item in enumerate(encoded):
+            groups.setdefault(len(item.images) if self.family.alike else 0, []).append(index)
+        return list(groups.values())
 
     def _generate_batch(self, batch: list[Encoded], max_new_tokens: int) -> list[list[int]]:
         from transformers import GenerationConfig
 
         width = max(len(item.ids) for item in batch)
         ids = torch.full((len(batch), width), self.pad_id, dtype=torch.long)
-        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        valid = torch.zeros((len(batch), width), dtype=torch.bool)
         for row, item in enumerate(batch):
             ids[row, width - len(item.ids) :] = torch.tensor(item.ids)
-            mask[row, width - len(item.ids) :] = 1
-        inputs = self._inputs(ids, tuple(ref for item in batch for ref in item.images))
+            valid[row, width - len(item.ids) :] = True
+        images = tuple(item.images for item in batch if item.images)
+        inputs = self._inputs(ids, images, valid, torch.zeros_like(valid))
         config = GenerationConfig(
             do_sample=False,
             max_new_tokens=max_new_tokens,
             eos_token_id=sorted(self.stop_ids),
             pad_token_id=self.pad_id,
         )
-        out = self.model.generate(**inputs, attention_mask=mask.to(self.device), generation_config=config)
+        usual = self.model.generation_config
+        self.model.generation_config = GenerationConfig()  # else a repetition penalty of the folder would creep in
+        try:
+            out = self.model.generate(**inputs, attention_mask=valid.long().to(self.device), generation_config=config)
+        finally:
+            self.model.generation_config = usual
         new = out if "inputs_embeds" in inputs else out[:, width:]
         return [row.tolist() for row in new.cpu()]
 
@@ -166,8 +192,8 @@ class Vlm:
         encoded = [self.encode(query, answer) for query, answer in pairs]
         result: list[tuple[float, ...]] = [()] * len(encoded)
         rows = self._rows(encoded) if encoded else []
-        for at in range(0, len(rows), batch_rows):
-            chosen = rows[at : at + batch_rows]
+
+        def weigh(chosen: Sequence[Row]) -> None:
             members = [index for row in chosen for block in row for index in block.members]
             scores = self.score_answers([encoded[index] for index in members])
             per_item: list[list[float]] = [[] for _ in members]
@@ -176,10 +202,26 @@ class Vlm:
             for index, values in zip(members, per_item, strict=True):
                 result[index] = tuple(values)
             on_done(len(members))
+
+        in_batches(weigh, rows, batch_rows, what="row of questions")
         return result
 
     def score_answers(self, encoded: Sequence[Encoded]) -> AnswerScores:
-        """One forward pass over the answers of `encoded`; keeps the graph when gradients are on."""
+        """One forward pass over the answers of `encoded`; keeps the graph when gradients are on.
+
+        Families that keep questions with and without images apart take one pass for each.
+        """
+        parts = [(group, self._score([encoded[index] for index in group])) for group in self._alike(encoded)]
+        if len(parts) == 1:
+            return parts[0][1]
+        return AnswerScores(
+            torch.cat([scores.logp for _, scores in parts]),
+            torch.cat([torch.tensor(group, device=self.device)[scores.owner] for group, scores in parts]),
+            torch.cat([scores.logits for _, scores in parts]),
+            len(encoded),
+        )
+
+    def _score(self, encoded: Sequence[Encoded]) -> AnswerScores:
         packed = pack(encoded, self._rows(encoded), self.pad_id)
         self.passing = packed
         try:
@@ -198,38 +240,42 @@ class Vlm:
         return plan_rows(encoded, self.image_token, max_length=limit)
 
     def _hidden(self, packed: Packed) -> Tensor:
-        inputs = self._inputs(packed.ids, packed.images)
+        valid = packed.mask[:, 0].any(dim=1) & (packed.mask[:, 0].sum(dim=2) > 1)
+        valid[:, 0] = True
+        answers = torch.zeros_like(valid)
+        answers[packed.predict_row, packed.predict_at + 1] = True
+        inputs = self._inputs(packed.ids, packed.images, valid, answers)
         if self.family.features_suffice:
             inputs["position_ids"] = packed.positions.to(self.device)
             inputs["attention_mask"] = packed.mask.to(self.device)
         else:  # one item a row and right padding: a plain causal mask, and the model's own positions
-            valid = packed.mask[:, 0].any(dim=1) & (packed.mask[:, 0].sum(dim=2) > 1)
-            valid[:, 0] = True
             inputs["attention_mask"] = valid.long().to(self.device)
         hidden: Tensor = self.model.model(**inputs, use_cache=False).last_hidden_state
         return hidden
 
-    def _inputs(self, ids: Tensor, images: tuple[str, ...]) -> dict[str, Tensor]:
-        """Keyword arguments of the model for token ids (B, L) and the images that their placeholders stand for."""
+    def _inputs(
+        self, ids: Tensor, images: tuple[tuple[str, ...], ...], valid: Tensor, answers: Tensor
+    ) -> dict[str, Tensor]:
+        """Keyword arguments of the model for token ids (B, L) and the images that their placeholders stand for.
+
+        `valid` (False: padding) and `answers` (True where the model is taught) are (B, L) too.
+        """
         ids = ids.to(self.device)
-        if not images:
-            return (
-                {"inputs_embeds": self.model.get_input_embeddings()(ids)}
-                if self.family.features_suffice
-                else {"input_ids": ids}
-            )
         if not self.family.features_suffice:
-            return {"input_ids": ids, **self.bank.pixels(images, self.device, self.dtype)}
-        features = self.bank.features(self.model, images)
+            pixels = self.bank.pixels(images, self.device, self.dtype) if images else {}
+            prompt = Prompt(ids, answers.to(self.device), valid.to(self.device), self.image_token, pixels)
+            return {"input_ids": ids, **pixels, **self.family.extras(prompt)}
         embeds = self.model.get_input_embeddings()(ids)
-        where = ids == self.image_token
-        if int(where.sum()) != features.shape[0]:
-            raise UserError(
-                f"the prompt holds {int(where.sum())} image tokens, the tower gives {features.shape[0]} features",
-                fix="patch_size and vision_feature_select_strategy of the processor must be those of the model",
-            )
-        embeds = embeds.clone()
-        embeds[where] = features.to(embeds.dtype)
+        if images:
+            features = self.bank.features(self.model, images)
+            where = ids == self.image_token
+            if int(where.sum()) != features.shape[0]:
+                raise UserError(
+                    f"the prompt holds {int(where.sum())} image tokens, the tower gives {features.shape[0]} features",
+                    fix="patch_size and vision_feature_select_strategy of the processor must be those of the model",
+                )
+            embeds = embeds.clone()
+            embeds[where] = features.to(embeds.dtype)
         return {"inputs_embeds": embeds}
 
     # -- identity ----------------------------------------------------------------------------------------------
@@ -256,15 +302,18 @@ def load(
     *,
     device: str = "cpu",
     dtype: str = "float32",
+    device_map: str | None = None,
     bank: FeatureBank | None = None,
 ) -> Vlm:
     """Load a model folder (or a hub id that is in the local cache) with its processor.
 
+    `device_map` (`auto`, say) spreads the model over what there is instead of putting it on `device`.
+
     Raises:
-        UserError: no such folder, not a VLM, no chat template, weights that are not safetensors, unknown dtype.
+        UserError: no such folder, not a VLM, no chat template, tokenizer and model that do not belong together, weights
+            that are not safetensors or do not fit into memory, unknown dtype.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -274,13 +323,26 @@ def load(
     kind = getattr(torch, dtype, None)
     if not isinstance(kind, torch.dtype):
         raise UserError(f"unknown dtype {dtype!r}", fix="float32, bfloat16 or float16")
-    try:
+    with _located(where):
         config = AutoConfig.from_pretrained(where)
         family_of(config.model_type)
-        processor = AutoProcessor.from_pretrained(where, backend="pil")
-        model = AutoModelForImageTextToText.from_pretrained(where, dtype=kind, use_safetensors=True)
+        processor = load_processor(where, config)
+        model = _weights(where, kind, device, device_map)
+        model.eval()
+        vlm = Vlm(model, processor, source, name=local.name if local.is_dir() else str(path), bank=bank)
+        check_tokens(vlm)
+    return vlm
+
+
+@contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Errors of other libraries become one line about the folder."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except UserError as error:
-        raise UserError(error.what, where=where, fix=error.fix) from None
+        raise UserError(error.what, where=error.where or where, fix=error.fix) from None
     except (OSError, ValueError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
@@ -288,9 +350,42 @@ def load(
             where=where,
             fix="a folder that save_pretrained wrote, or a registered model",
         ) from error
+
+
+def _weights(where: str, kind: torch.dtype, device: str, device_map: str | None) -> Any:
+    from transformers import AutoModelForImageTextToText
+
     try:
-        model = model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"cannot use device {device!r}: {str(error).splitlines()[0]}", fix="--device cpu") from error
-    model.eval()
-    return Vlm(model, processor, source, name=local.name if local.is_dir() else str(path), bank=bank)
+        model = AutoModelForImageTextToText.from_pretrained(
+            where, dtype=kind, use_safetensors=True, device_map=device_map
+        )
+        return model if device_map is not None else model.to(device)
+    except (RuntimeError, AssertionError, MemoryError) as error:
+        if not is_shortage(error):
+            first = str(error).splitlines()[0]
+            raise UserError(f"cannot use device {device!r}: {first}", fix="--device cpu") from error
+    release()
+    raise UserError(
+        f"the model does not fit into the memory of {device} in {str(kind).removeprefix('torch.')}",
+        fix="--dtype bfloat16, or --device-map auto to spread it over cards and main memory",
+    )
+
+
+def check_tokens(vlm: Vlm) -> None:
+    """Refuse a tokenizer that was made for another model: its ids would mean other words, or none.
+
+    Raises:
+        UserError: more tokens than the model has embeddings, or no image token of the model in a prompt with an image.
+    """
+    tokenizer, rows = vlm.processor.tokenizer, vlm.model.get_input_embeddings().weight.shape[0]
+    known = len(tokenizer) - (vlm.image_token >= rows)  # some families replace the image token before looking it up
+    fix = "tokenizer, processor and weights from one folder"
+    if known > rows:
+        raise UserError(f"the tokenizer knows {known:,} tokens, the model {rows:,}", fix=fix)
+    if vlm.image_token not in vlm.encoder.encode("?", None, ("?",), ((64, 64),)).ids:
+        token = tokenizer.convert_ids_to_tokens(vlm.image_token)
+        raise UserError(
+            f"a prompt with an image holds no image token of the model ({vlm.image_token}, which the tokenizer calls "
+            f"{token!r})",
+            fix=f"{fix}; or a chat template that writes the image",
+        )

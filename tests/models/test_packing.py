@@ -46,7 +46,7 @@ def test_questions_on_one_image_share_its_tokens():
     packed = pack(items, [row], pad=0)
     assert packed.ids[0].tolist() == [1, image, image, 2, 3, 4, 2, 3, 5, 2, 3, 6]
     assert packed.positions[0].tolist() == [0, 1, 2, 3, 4, 5, 3, 4, 5, 3, 4, 5]
-    assert packed.images == ("a",)
+    assert packed.images == (("a",),)
     assert packed.owner.tolist() == [0, 0, 1, 1, 2, 2]
     assert packed.target.tolist() == [3, 4, 3, 5, 3, 6]
     assert packed.predict_at.tolist() == [3, 4, 6, 7, 9, 10]
