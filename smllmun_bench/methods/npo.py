@@ -55,7 +55,7 @@ class Npo:
 
         rows = {"forget": forget} | ({} if config.retain == "none" else {"retain": retain})
         update = train(target, rows, loss, config.training, seed=data.seed, progress=progress)
-        return streams.as_artifact(update, {"reference_forwards": float(before.forwards)})
+        return streams.as_artifact(update, spent=before.cost)
 
 
 METHOD = Npo()

@@ -38,6 +38,9 @@ class CostRecord(Frozen):
     trainable_params: int = 0
     forwards: int = 0
     backwards: int = 0
+    peak_device_mb: float = 0.0  # on the accelerator; 0 on a CPU
+    extra_params: int = 0  # beside the model's own weights, when it answers
+    inference_overhead: float = 0.0  # time of an answer over that of the plain model, minus 1
 
 
 class RunManifest(Frozen):

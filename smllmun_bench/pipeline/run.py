@@ -126,6 +126,9 @@ def _unlearned(
                 trainable_params=about["cost"]["trainable_params"],
                 forwards=about["cost"]["forwards"],
                 backwards=about["cost"]["backwards"],
+                peak_device_mb=about["cost"].get("peak_device_mb", 0.0),  # older artifacts do not tell
+                extra_params=about["cost"].get("extra_params", 0),
+                inference_overhead=about["cost"].get("inference_overhead", 0.0),
             ),
         }
     )

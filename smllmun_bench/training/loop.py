@@ -122,6 +122,8 @@ def train(
         for index, (name, examples) in enumerate(streams.items())
     }
     started = time.perf_counter()
+    if vlm.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(vlm.device)
     seen = 0
     history: list[dict[str, float]] = []
     with _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken:
@@ -161,8 +163,14 @@ def train(
                 progress.step(step + 1, config.steps, figures)
         finally:
             vlm.model.eval()
-        cost = Cost(seen, seen, time.perf_counter() - started, sum(p.numel() for p in taken.parameters))
+        trained = sum(parameter.numel() for parameter in taken.parameters)
+        cost = Cost(seen, seen, time.perf_counter() - started, trained, _peak_device_mb(vlm.device))
         return Update(*taken.read(), cost, history)
+
+
+def _peak_device_mb(device: torch.device) -> float:
+    """MiB on the accelerator since training began; 0 where there is none to ask."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else 0.0
 
 
 def rate_at(step: int, config: TrainingConfig) -> float:

@@ -1,11 +1,13 @@
 """What the model said before training, taken once: no second copy of the weights is kept for it."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from smllmun_bench.models.vlm import Query, Vlm
+from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example
 
 
@@ -19,11 +21,17 @@ class Reference:
     def __init__(self, vlm: Vlm) -> None:
         self._vlm = vlm
         self.forwards = 0
+        self.seconds = 0.0
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(forwards=self.forwards, seconds=self.seconds)
 
     def sums(self, examples: Sequence[Example]) -> Callable[[Sequence[Example]], Tensor]:
         """A function from examples to log π_θ0 of their whole answers, shape (items), in nats."""
+        started = time.perf_counter()
         rows = self._vlm.answer_logprobs([(Query(e.question, e.images), e.answer) for e in examples])
-        self.forwards += len(examples)
+        self._spent(examples, started)
         table = {_name(example): sum(row) for example, row in zip(examples, rows, strict=True)}
         device = self._vlm.device
         return lambda batch: torch.tensor([table[_name(example)] for example in batch], device=device)
@@ -32,6 +40,7 @@ class Reference:
         self, examples: Sequence[Example], *, chunk: int = 64
     ) -> Callable[[Sequence[Example], Tensor], Tensor]:
         """A function from examples, and the owner of each answer token, to log p_θ0, (tokens, vocabulary)."""
+        started = time.perf_counter()
         table: dict[tuple[str, str, str], Tensor] = {}
         for at in range(0, len(examples), chunk):
             batch = examples[at : at + chunk]
@@ -41,7 +50,7 @@ class Reference:
                 )
             for index, example in enumerate(batch):
                 table[_name(example)] = scores.logits[scores.owner == index].log_softmax(-1).cpu()
-        self.forwards += len(examples)
+        self._spent(examples, started)
         device = self._vlm.device
 
         def look_up(batch: Sequence[Example], owner: Tensor) -> Tensor:
@@ -51,3 +60,7 @@ class Reference:
             return result
 
         return look_up
+
+    def _spent(self, examples: Sequence[Example], started: float) -> None:
+        self.forwards += len(examples)
+        self.seconds += time.perf_counter() - started

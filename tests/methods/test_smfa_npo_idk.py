@@ -152,7 +152,7 @@ def test_npo_starts_at_two_ln2_over_beta(tiny: Any, retain: str, terms: set[str]
         assert heard.steps[0]["retain"] == pytest.approx(0, abs=1e-5)
         assert heard.steps[-1]["retain"] > 1e-6
     known = 12 + (12 if retain == "kl" else 0)  # 4 people: 4 rows with an image, asked in two wordings, and 4 without
-    assert artifact.figures["reference_forwards"] == known
+    assert artifact.cost.forwards == known + artifact.cost.backwards
 
 
 # -- ga, idk -----------------------------------------------------------------------------------------------------------
