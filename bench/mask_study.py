@@ -16,15 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from smllmun_bench import tasks
-from smllmun_bench.data.combined import TaskData
+from smllmun_bench.cli._shop import Asked, make_ahead, open_shop
 from smllmun_bench.intervals import drawn_columns
-from smllmun_bench.pipeline import cards, recipes
-from smllmun_bench.pipeline.models import Loader
+from smllmun_bench.pipeline import recipes
 from smllmun_bench.pipeline.run import run
-from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.store import Store, default_root
-from smllmun_bench.resources import shipped
+from smllmun_bench.report.console import make_console
 from smllmun_bench.schema import Score
 
 KS = (0.0, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
@@ -45,23 +41,17 @@ def main() -> None:
     parser.add_argument("--model", default="toy")
     parser.add_argument("--task", default="smllmun-toy")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that unlearn at the same time")
     parser.add_argument("--runs", type=Path, default=Path("results/runs/mask_study"))
     parser.add_argument("--out", type=Path, default=Path("docs/studies/mask_ablation.csv"))
     arguments = parser.parse_args()
-    task = tasks.load(arguments.task)
-    percent = task.forget_percents.default
-    data = TaskData(task, percent)
-    shop = Workshop(
-        Store(default_root(), [shipped("store")]),
-        task,
-        data,
-        cards.load(arguments.model),
-        Loader(data, device="cpu", dtype="float32"),
-    )
+    asked = Asked(arguments.model, arguments.task, quiet=True)
+    opened = open_shop(asked, make_console(quiet=True))
     chosen = [recipes.choose("smfa", arguments.model, point) for points in settings().values() for _, point in points]
     found: dict[str, list[tuple[Score, ...]]] = defaultdict(list)
     figures: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for finished in run(shop, chosen, range(arguments.seeds), percent, arguments.runs):
+    make_ahead(opened, asked, [(c, seed) for c in chosen for seed in range(arguments.seeds)], arguments.jobs)
+    for finished in run(opened.shop, chosen, range(arguments.seeds), opened.percent, arguments.runs):
         name = finished.manifest.settings or finished.manifest.label
         found[name].append(finished.scores)
         figures[name].append(finished.manifest.figures)
