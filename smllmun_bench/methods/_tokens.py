@@ -1,5 +1,6 @@
 """Which places of a packed batch hold what. All masks are (rows, length), True where it is so."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,3 +31,34 @@ def pictures(packed: "Packed", image_token: int) -> "Tensor":
 def words(packed: "Packed", image_token: int) -> "Tensor":
     """Questions and answers with the tokens of the chat template around them."""
     return real(packed) & (packed.ids != image_token)
+
+
+def answers(packed: "Packed") -> "Tensor":
+    """Where a token of an answer stands (not where it is predicted: that is one place earlier)."""
+    import torch
+
+    found = torch.zeros_like(packed.ids, dtype=torch.bool)
+    found[packed.predict_row, packed.predict_at + 1] = True
+    return found
+
+
+def spans(packed: "Packed", phrases: Iterable[tuple[int, ...]]) -> "Tensor":
+    """Where one of these sequences of token ids stands."""
+    import torch
+
+    found = torch.zeros_like(packed.ids, dtype=torch.bool)
+    width = packed.ids.shape[1]
+    for phrase in phrases:
+        if not 0 < len(phrase) <= width:
+            continue
+        windows = packed.ids.unfold(1, len(phrase), 1)  # (rows, places, length of the phrase)
+        starts = (windows == torch.tensor(phrase)).all(-1)
+        for offset in range(len(phrase)):
+            found[:, offset : offset + starts.shape[1]] |= starts
+    return found
+
+
+def phrase_ids(vlm: "Vlm", text: str) -> set[tuple[int, ...]]:
+    """The token ids of a phrase at the start of a text and within one: tokenizers join a word with the blank before."""
+    tokenizer = vlm.processor.tokenizer
+    return {tuple(tokenizer(way, add_special_tokens=False)["input_ids"]) for way in (text, f" {text}")}

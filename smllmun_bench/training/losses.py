@@ -37,3 +37,12 @@ def divergence(log_probs: Tensor, reference: Tensor, *, cap: float) -> Tensor:
     Without the cap it is unbounded below. Liu et al. 2024, arXiv 2402.10058; the cap is ours.
     """
     return -kl_to_reference(log_probs, reference).clamp(max=cap)
+
+
+def permu_target(clean: Tensor, noisy: Tensor, *, subtraction: float, keep: Tensor | None = None) -> Tensor:
+    """z* = z_noisy - C·z_clean, logits (tokens, vocabulary); the clean ones where `keep` (tokens) is True.
+
+    Wang et al. 2025, arXiv 2502.19982. Without noise this is softmax at temperature 1/(1 - C).
+    """
+    target = noisy - subtraction * clean
+    return target if keep is None else target.where(~keep[:, None], clean)

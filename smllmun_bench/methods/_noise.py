@@ -1,0 +1,116 @@
+"""A pass through the model with noise on some tokens, at the input of a decoder block. PerMU, arXiv 2502.19982."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from smllmun_bench.methods._layers import decoder_layers
+from smllmun_bench.methods._tokens import passing, pictures, words
+from smllmun_bench.models.packing import Packed
+from smllmun_bench.models.vlm import Query
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.vlm import AnswerScores, Vlm
+    from smllmun_bench.training.examples import Example
+
+Mark = Callable[[Packed, Tensor], Tensor]
+"""(the batch, its hidden states) -> where noise goes, (rows, length)."""
+
+
+def score(vlm: "Vlm", examples: Sequence["Example"]) -> "AnswerScores":
+    return vlm.score_answers([vlm.encode(Query(e.question, e.images), e.answer) for e in examples])
+
+
+def by_item(scores: "AnswerScores", values: Tensor) -> Tensor:
+    """`values`, one per answer token, in the order of the items: two batches may pack the same items differently."""
+    return values[scores.owner.argsort(stable=True)]
+
+
+@contextmanager
+def frozen(vlm: "Vlm") -> Iterator[None]:
+    """No gradients and no dropout inside the block."""
+    training = vlm.model.training
+    vlm.model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        vlm.model.train(training)
+
+
+@contextmanager
+def at_block(vlm: "Vlm", index: int, method: str, change: Callable[[Packed, Tensor], Tensor]) -> Iterator[None]:
+    """The hidden states (rows, length, width) that enter block `index` go through `change` first."""
+    layers = decoder_layers(vlm, method)
+    block = layers[min(index, len(layers) - 1)]
+
+    def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (change(passing(vlm), args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": change(passing(vlm), kwargs["hidden_states"])}
+
+    handle = block.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@dataclass(slots=True)
+class Noise:
+    """Gaussian noise at marked tokens. `size` is a multiple of the standard deviation of the hidden states of the
+    token's modality, or absolute. A token's noise is fixed by its position; `redraw` draws the pattern anew."""
+
+    vlm: "Vlm"
+    size: float
+    relative: bool
+    seed: int
+    marked: int = 0  # tokens in the last pass
+    _table: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._generator = torch.Generator().manual_seed(self.seed)
+        self._table = torch.empty(0, 0)
+
+    _generator: torch.Generator = field(init=False)
+
+    def redraw(self) -> None:
+        self._table = torch.empty(0, 0)
+
+    def add(self, packed: Packed, hidden: Tensor, where: Tensor) -> Tensor:
+        longest = int(packed.positions.max()) + 1
+        if self._table.shape[0] < longest or self._table.shape[1] != hidden.shape[-1]:
+            self._table = torch.randn((max(1024, longest), hidden.shape[-1]), generator=self._generator)
+        where = where.to(hidden.device)
+        noise = self._table[packed.positions].to(hidden.device, hidden.dtype) * self.size
+        if self.relative:
+            scale = torch.ones(hidden.shape[:2], device=hidden.device, dtype=hidden.dtype)
+            for part in (pictures(packed, self.vlm.image_token), words(packed, self.vlm.image_token)):
+                if part.any():
+                    inside = part.to(hidden.device)
+                    scale[inside] = hidden[inside].detach().std()
+            noise = noise * scale[..., None]
+        self.marked = int(where.sum())
+        return hidden + noise * where[..., None]
+
+
+def sensitivity(vlm: "Vlm", index: int, method: str, examples: Sequence["Example"]) -> list[Tensor]:
+    """‖∂ log π(answers) / ∂h_i‖ at the input of block `index`, (rows, length), for each pass over the batch."""
+    kept: list[Tensor] = []
+
+    def listen(packed: Packed, hidden: Tensor) -> Tensor:
+        kept.append(hidden.detach().requires_grad_())
+        return kept[-1]
+
+    training = vlm.model.training
+    vlm.model.eval()
+    try:
+        with torch.enable_grad(), at_block(vlm, index, method, listen):
+            total = score(vlm, examples).logp.sum()
+        return [gradient.norm(dim=-1).cpu() for gradient in torch.autograd.grad(total, kept)]
+    finally:
+        vlm.model.train(training)
