@@ -12,6 +12,21 @@ class Dtype(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+def batch_size(text: str) -> int:
+    """`auto`, or how many.
+
+    >>> batch_size("auto"), batch_size("8")
+    (256, 8)
+    """
+    from smllmun_bench.pipeline.predict import AUTO_BATCH
+
+    if text == "auto":
+        return AUTO_BATCH
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{text!r} is no batch size", where="--batch-size", fix="auto, or a number from 1 on")
+    return int(text)
+
+
 def names(values: Sequence[str]) -> list[str]:
     """Repeated and comma-separated values as one list, each name once.
 

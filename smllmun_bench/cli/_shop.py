@@ -37,6 +37,7 @@ class Asked:
     batch_size: int = 64
     quiet: bool = False
     finished_only: bool = False
+    device_map: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
         task,
         data,
         card,
-        Loader(data, device=device, dtype=asked.dtype),
+        Loader(data, device=device, dtype=asked.dtype, device_map=asked.device_map),
         asked.fold,
         asked.limit,
         asked.batch_size,

@@ -1,5 +1,6 @@
 """`smllmun-bench run`: methods unlearn, everybody is asked, and one table says how it went."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,9 +36,12 @@ def run(
     seeds: Annotated[str, typer.Option("--seeds", "--seed", help="How many (3) or which (0,1,2).")] = "1",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method's settings.")] = None,
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1, help="Questions at a time.")] = 64,
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", "-b", help="Questions at a time, or auto; halved where memory runs out.")
+    ] = "64",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that unlearn at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    device_map: Annotated[str | None, typer.Option(help="auto: over all cards and main memory.")] = None,
     dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the models.")] = _options.Dtype.FLOAT32,
     output: Annotated[
         Path, typer.Option("--output", "--output-path", "-o", help="Folder for the runs.")
@@ -60,7 +64,9 @@ def run(
         stay_offline()
     quiet = quiet or parallel.rank() > 0  # of processes that were launched together the first one speaks
     console = make_console(quiet=quiet)
-    asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, batch_size, quiet)
+    size = _options.batch_size(batch_size)
+    asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
+    asked = replace(asked, device_map=device_map)
     chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
     opened = open_shop(asked, console)
     which = _options.seeds(seeds)

@@ -11,9 +11,6 @@ from smllmun_bench.errors import RunFailed, UserError
 
 T = TypeVar("T")
 
-AUTO = 256
-"""Where an automatic batch size starts before it is halved."""
-
 _SAID = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
 
 
@@ -31,7 +28,7 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def in_batches(work: Callable[[Sequence[T]], None], entries: Sequence[T], size: int, *, what: str = "question") -> int:
+def in_batches(work: Callable[[Sequence[T]], None], entries: Sequence[T], size: int) -> int:
     """Call `work` on `size` entries after another; a batch that does not fit is halved, and all later ones are too.
 
     Entries whose batch was done are never done again. Returns the size that fitted.
@@ -54,13 +51,12 @@ def in_batches(work: Callable[[Sequence[T]], None], entries: Sequence[T], size: 
             continue
         release()
         if len(batch) == 1:
-            raise _too_large(f"one {what} at a time does not fit into memory")
+            raise UserError(
+                "one question at a time does not fit into memory",
+                fix="--dtype bfloat16, or --device-map auto to spread the model over cards and main memory",
+            )
         size = max(1, len(batch) // 2)
     return size
-
-
-def _too_large(what: str) -> UserError:
-    return UserError(what, fix="--dtype bfloat16, or --device-map auto to spread the model over cards and main memory")
 
 
 @contextmanager

@@ -193,8 +193,7 @@ class Vlm:
         result: list[tuple[float, ...]] = [()] * len(encoded)
         rows = self._rows(encoded) if encoded else []
 
-        def weigh(chosen: Sequence[Row]) -> None:
-            members = [index for row in chosen for block in row for index in block.members]
+        def weigh(members: Sequence[int]) -> None:
             scores = self.score_answers([encoded[index] for index in members])
             per_item: list[list[float]] = [[] for _ in members]
             for owner, value in zip(scores.owner.tolist(), scores.logp.double().tolist(), strict=True):
@@ -203,7 +202,10 @@ class Vlm:
                 result[index] = tuple(values)
             on_done(len(members))
 
-        in_batches(weigh, rows, batch_rows, what="row of questions")
+        limit = len(encoded)  # a row that does not fit is taken apart, so memory is counted in questions
+        for at in range(0, len(rows), batch_rows):
+            members = [index for row in rows[at : at + batch_rows] for block in row for index in block.members]
+            limit = in_batches(weigh, members, limit)
         return result
 
     def score_answers(self, encoded: Sequence[Encoded]) -> AnswerScores:

@@ -32,9 +32,9 @@ def reference(path: str, memo: HashMemo) -> ModelRef:
 class Loader:
     """Keeps the last model in memory; image features are shared by all models whose towers are equal."""
 
-    def __init__(self, source: "ImageSource", *, device: str, dtype: str) -> None:
+    def __init__(self, source: "ImageSource", *, device: str, dtype: str, device_map: str | None = None) -> None:
         self._source = source
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.device_map = device, dtype, device_map
         self._last: tuple[str, Vlm] | None = None
         self._banks: dict[str, FeatureBank] = {}
 
@@ -45,7 +45,9 @@ class Loader:
             return self._last[1]
         self._last = None  # let the old one go before the new one comes
         on_load(model.path)
-        vlm = load(model.path, self._source, device=self.device, dtype=self.dtype)
+        vlm = load(
+            model.path, self._source, device=self.device, dtype=self.dtype, device_map=self.device_map
+        )
         vlm.bank = self._banks.setdefault(_eyes(vlm), vlm.bank)
         self._last = (model.digest, vlm)
         return vlm

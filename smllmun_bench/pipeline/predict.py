@@ -10,6 +10,9 @@ from smllmun_bench.tasks import TaskSpec
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
 
+AUTO_BATCH = 256
+"""Where an automatic batch size starts; what does not fit into memory is halved, whatever size was asked for."""
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

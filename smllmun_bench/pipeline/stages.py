@@ -132,9 +132,10 @@ def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Entry
     )
 
     def make(folder: Path) -> None:
+        from smllmun_bench.models.memory import explained
         from smllmun_bench.pipeline.memorise import memorise
 
-        with shop.watch(f"memorising ({name})", recipe.training.steps) as advance:
+        with shop.watch(f"memorising ({name})", recipe.training.steps) as advance, explained("memorising"):
             memorise(shop.loader.get(start), shop.data, split, shop.fold, recipe, folder, _Bar(advance))
 
     return shop.store.get_or_make(request, make, on_event=_named(shop, name))
@@ -158,8 +159,11 @@ def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: Method
     }
 
     def make(folder: Path) -> None:
+        from smllmun_bench.models.memory import explained
+
         steps = config.training.steps
-        with shop.watch(f"unlearning with {method.name}, seed {seed}", steps) as advance:
+        what = f"unlearning with {method.name}, seed {seed}"
+        with shop.watch(what, steps) as advance, explained(what):
             vlm = shop.loader.get(start)
             artifact = method.fit(vlm, _unlearning_data(shop, start, seed), config, _Bar(advance))
         artifact.for_base(start.digest).save(folder)

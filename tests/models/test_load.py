@@ -93,3 +93,46 @@ def test_a_loaded_model_is_in_the_dtype_that_was_asked_for(tiny):
     vlm = load(tiny.folder, tiny.vlm.source, dtype="bfloat16")
     assert {parameter.dtype for parameter in vlm.model.parameters()} == {torch.bfloat16}
     assert not vlm.model.training
+
+
+def test_a_tokenizer_of_another_model_is_refused(tiny, tmp_path):
+    """More tokens than embeddings, or an image token that means something else there."""
+    from transformers import AutoTokenizer
+
+    larger = shutil.copytree(tiny.folder, tmp_path / "larger")
+    tokenizer = AutoTokenizer.from_pretrained(larger)
+    tokenizer.add_tokens([f"word{n}" for n in range(50)])
+    tokenizer.save_pretrained(larger)
+    with pytest.raises(UserError) as error:
+        load(larger, tiny.vlm.source)
+    _says(error, "the tokenizer knows", "the model", "from one folder", str(larger))
+
+    other = shutil.copytree(tiny.folder, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    config["image_token_id"] = config["image_token_index"] = 77
+    (other / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError) as error:
+        load(other, tiny.vlm.source)
+    _says(error, "no image token of the model (77", str(other))
+
+
+def test_a_template_that_leaves_the_image_out_is_refused(tiny, tmp_path):
+    folder = shutil.copytree(tiny.folder, tmp_path / "blind")
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text().replace("<image>", ""))
+    with pytest.raises(UserError) as error:
+        load(folder, tiny.vlm.source)
+    _says(error, "image", str(folder))
+
+
+def test_a_package_that_a_processor_needs_is_named(tiny, tmp_path):
+    import importlib.util
+
+    if importlib.util.find_spec("num2words") is not None:
+        pytest.skip("num2words is installed")
+    config = json.loads((tiny.folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "smolvlm", "vision_config": config["vision_config"]})
+    )
+    with pytest.raises(UserError, match=r"num2words[\s\S]*smllmun-bench\[smolvlm\]"):
+        load(tmp_path, tiny.vlm.source)
