@@ -59,7 +59,6 @@ class Sku:
 def _acquire(target: "Vlm", data: UnlearningData, inputs: _Acquisition, progress: "Progress") -> "Artifact":
     """L = e1·CE(y_f|x_f) + e2·(1/K)·Σ_k CE(a_k|x_f) - e3·min(KL(p_θ0 ‖ p_θ), cap); CE averages within each answer."""
     from smllmun_bench.training import losses
-    from smllmun_bench.training.cost import Cost
     from smllmun_bench.training.loop import train
     from smllmun_bench.training.reference import Reference
 
@@ -89,7 +88,7 @@ def _acquire(target: "Vlm", data: UnlearningData, inputs: _Acquisition, progress
 
     sizes = {"disassociation": inputs.mismatches * training.batch_size}
     update = train(target, rows, loss, training, seed=data.seed, progress=progress, sizes=sizes)
-    return streams.as_artifact(update, spent=Cost(forwards=before.forwards))
+    return streams.as_artifact(update, spent=before.cost)
 
 
 METHOD = Sku()

@@ -26,6 +26,54 @@ def npo(logp: Tensor, before: Tensor, *, beta: float) -> Tensor:
     return (2 / beta) * softplus(beta * (logp - before)).mean()
 
 
+def dpo(preferred: Tensor, preferred_before: Tensor, other: Tensor, other_before: Tensor, *, beta: float) -> Tensor:
+    """-(2/β) · mean log σ(β·[Δ(preferred) - Δ(other)]), Δ = log π_θ - log π_θ0 of whole answers to one question.
+
+    Equals (2/β)·ln 2 where θ = θ0. Rafailov et al. 2023, arXiv 2305.18290; the factor 2/β as in NPO, of which this is
+    the two-sided form.
+    """
+    return (2 / beta) * softplus(-beta * ((preferred - preferred_before) - (other - other_before))).mean()
+
+
+def simnpo(mean_logp: Tensor, *, beta: float, margin: float) -> Tensor:
+    """-(2/β) · mean log σ(β·(nll - margin)) with nll = -`mean_logp` (items), the mean over an answer's tokens.
+
+    No reference: equals (2/β)·ln(1 + e^(-β·nll)) at margin 0, so answers that are unlikely already are left alone.
+    Fan et al. 2024, arXiv 2410.07163.
+    """
+    return (2 / beta) * softplus(beta * (mean_logp + margin)).mean()
+
+
+def soft_cross_entropy(log_probs: Tensor, goal: Tensor) -> Tensor:
+    """-Σ_v q(v)·log p_θ(v), mean over answer positions. Both (tokens, vocabulary); `goal` holds probabilities q.
+
+    UNDIAL's loss (Dong et al. 2024, arXiv 2402.10052), whose q is that of θ0 with β taken off the true token's logit.
+    """
+    return -(goal * log_probs).sum(-1).mean()
+
+
+def state_distance(states: Tensor, goal: Tensor, owner: Tensor, count: int) -> Tensor:
+    """‖h - goal‖² as a mean over the width, then over each item's tokens, then over the `count` items.
+
+    `states` is (tokens, width), `goal` the same or (width), `owner` (tokens) the item of each. Both terms of RMU, Li et
+    al. 2024, arXiv 2403.03218.
+    """
+    squared = (states - goal).square().mean(-1)
+    lengths = owner.bincount(minlength=count).to(squared.dtype)
+    return (squared.new_zeros(count).index_add(0, owner, squared) / lengths).mean()
+
+
+def dual_masked_kl(log_probs: Tensor, reference: Tensor, positions: Tensor, vocabulary: Tensor) -> Tensor:
+    """Σ_v K_V(v)·p_θ0(v)·log(p_θ0(v)/p_θ(v)), times K_S of the position, mean over all positions.
+
+    The second term of SIU, Li et al. 2024, arXiv 2405.12523; the mean over positions is ours.
+    `positions` (tokens) and `vocabulary` (tokens, vocabulary) are True where they count. Zero where θ = θ0; where K_V
+    leaves words out it is no divergence any more: it can be negative, and its gradient at θ0 lowers those words.
+    """
+    terms = reference.exp() * (reference - log_probs)
+    return (terms.masked_fill(~vocabulary, 0).sum(-1) * positions).mean()
+
+
 def kl_to_reference(log_probs: Tensor, reference: Tensor) -> Tensor:
     """KL(p_θ0 ‖ p_θ), mean over answer positions. Both are (tokens, vocabulary) log-probabilities."""
     return kl_div(log_probs, reference, log_target=True, reduction="batchmean")
@@ -46,3 +94,12 @@ def permu_target(clean: Tensor, noisy: Tensor, *, subtraction: float, keep: Tens
     """
     target = noisy - subtraction * clean
     return target if keep is None else target.where(~keep[:, None], clean)
+
+
+def deviation(cosine: Tensor, *, beta: float) -> Tensor:
+    """(1/β) · mean log(1 + e^(β·cos)) over tokens: turns representations away from where they were.
+
+    A small β pushes on towards cos = -1, a large one stops near orthogonality. log(1 + e^β)/β at θ0, where every cosine
+    is 1 and the gradient through it is zero. A reconstruction of KUDA, arXiv 2602.19275.
+    """
+    return softplus(beta * cosine).mean() / beta

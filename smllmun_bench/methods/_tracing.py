@@ -1,0 +1,105 @@
+"""Causal tracing of facts to feed-forward layers, after ROME (Meng et al. 2022, arXiv 2202.05262)."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.methods import _tokens
+from smllmun_bench.methods._noise import Noise, at_block, frozen, score
+from smllmun_bench.methods._projection import heard
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.packing import Packed
+    from smllmun_bench.models.vlm import Vlm
+    from smllmun_bench.training.examples import Example
+
+
+def effects(
+    vlm: "Vlm",
+    layers: Sequence[str],
+    examples: Sequence["Example"],
+    subjects: Mapping[str, str],
+    *,
+    method: str,
+    size: float = 3.0,
+    seed: int = 0,
+) -> list[float]:
+    """AIE_l = mean(p*_l(y) - p*(y)) for each of the layers.
+
+    p* is the probability of the answer, per token, with noise of `size` standard deviations on the embeddings of image
+    and name; p*_l the same with the clean output of layer l put back at the last token of the image or name, and
+    at the last token of the prompt. `subjects` gives the name by the key of an example.
+
+    Raises UserError if there is neither image nor name to corrupt.
+    """
+    noise = Noise(vlm, size, relative=True, seed=seed)
+    names = {subjects[example.key] for example in examples if example.key in subjects}
+    phrases = sorted(ids for name in names for ids in _tokens.phrase_ids(vlm, name))
+    clean: dict[str, list[Tensor]] = {name: [] for name in layers}
+
+    def marked(packed: "Packed") -> Tensor:
+        return _tokens.pictures(packed, vlm.image_token) | (_tokens.spans(packed, phrases) & ~_tokens.answers(packed))
+
+    def corrupt(packed: "Packed", hidden: Tensor) -> Tensor:
+        return noise.add(packed, hidden, marked(packed))
+
+    with frozen(vlm):
+        with heard(vlm, dict.fromkeys(layers, "output"), lambda name, output: clean[name].append(output)):
+            score(vlm, examples)
+        with at_block(vlm, 0, method, corrupt):
+            base = score(vlm, examples).means().exp()
+            if not noise.marked:
+                raise UserError(
+                    f"{method} traces facts by corrupting pictures and names, and the forget rows have neither",
+                    fix="layers chosen by hand: --set first_layer=0",
+                )
+            found = []
+            for name in layers:
+                with _restored(vlm, name, clean[name], marked):
+                    found.append(float((score(vlm, examples).means().exp() - base).mean()))
+    return found
+
+
+def _restored(vlm: "Vlm", name: str, clean: Sequence[Tensor], marked: Any) -> Any:
+    """The clean outputs of a layer, one per pass, put back at the places that matter."""
+    from contextlib import contextmanager
+
+    outputs = iter(clean)
+
+    def hook(module: Any, args: Any, output: Tensor) -> Tensor:
+        packed = _tokens.passing(vlm)
+        where = (last_of_runs(marked(packed)) | last_of_prompts(packed)).to(output.device)
+        return torch.where(where[..., None], next(outputs), output)
+
+    @contextmanager
+    def block() -> Any:
+        handle = vlm.model.get_submodule(name).register_forward_hook(hook)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    return block()
+
+
+def last_of_runs(where: Tensor) -> Tensor:
+    """True at the last place of every run of True along a row."""
+    following = torch.zeros_like(where)
+    following[:, :-1] = where[:, 1:]
+    return where & ~following
+
+
+def last_of_prompts(packed: "Packed") -> Tensor:
+    """Where the first token of each answer is predicted."""
+    predicts = torch.zeros_like(packed.ids, dtype=torch.bool)
+    predicts[packed.predict_row, packed.predict_at] = True
+    return predicts & ~_tokens.answers(packed)
+
+
+def best_window(found: Sequence[float], width: int) -> int:
+    """Where the `width` neighbouring layers with the largest sum of effects begin; of equal sums the first."""
+    starts = range(len(found) - width + 1)
+    return max(starts, key=lambda start: (sum(found[start : start + width]), -start))
