@@ -14,9 +14,9 @@ from smllmun_bench import __version__
 from smllmun_bench.errors import UserError
 
 COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
-    "run", "score", "show", "leaderboard", "regress", "tune", "metaeval", "methods", "tasks", "models", "validate",
+    "run", "score", "show", "leaderboard", "regress", "tune", "metaeval", "methods", "tasks", "validate",
 )  # fmt: skip
-GROUPS = ("data", "toy")
+GROUPS = ("models", "data", "toy")
 BAD_INPUT, INTERRUPTED = 2, 130
 
 

@@ -1,14 +1,26 @@
-"""`smllmun-bench models`: what methods can be run on."""
+"""`smllmun-bench models`: what methods can be run on, and whether a model of one's own works."""
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from smllmun_bench.cli import _options
 from smllmun_bench.cli._lists import print_list
+from smllmun_bench.errors import UserError
+
+app = typer.Typer(help="List the registered models, or check one of your own.", invoke_without_command=True)
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False) -> None:
-    """List the registered models; any other folder or hub id works too."""
+@app.callback()
+def models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+) -> None:
+    """List the registered models; any other folder or hub id works too, and `models check` tries it."""
+    if context.invoked_subcommand is not None:
+        return
     from smllmun_bench.pipeline import cards
 
     rows: list[dict[str, object]] = []
@@ -16,3 +28,45 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="A list of objec
         card = cards.load(name)
         rows.append({"name": name, "aliases": [], "description": card.description, "licence": card.licence})
     print_list(rows, ("name", "description", "licence"), as_json=as_json, keys=("name", "aliases", "description"))
+
+
+@app.command()
+def check(
+    path: Annotated[str, typer.Argument(help="A folder that save_pretrained wrote, a hub id, or a registered model.")],
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the model.")] = _options.Dtype.FLOAT32,
+    device_map: Annotated[str | None, typer.Option(help="auto: over all cards and main memory.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Without whole-weight training and saving.")] = False,
+    online: Annotated[bool, typer.Option(help="Allow looking at the model hub.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, nothing else.")] = False,
+) -> None:
+    """Try everything a run does on a model: prompts, batches, log-probabilities, a step of training, saving.
+
+    Exits with 1 when something fails that a run needs.
+    """
+    from smllmun_bench.cli._shop import stay_offline
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.pipeline import cards
+    from smllmun_bench.pipeline.model_check import check_model
+    from smllmun_bench.report.console import make_console
+
+    if not online:
+        stay_offline()
+    folder = cards.load(path).path
+    if folder is None:
+        raise UserError(
+            f"{path!r} is built by a recipe, so there is no folder to check", fix="the path of a saved model"
+        )
+    with make_console(stderr=True, quiet=as_json).status("checking") as status:
+        found = []
+        for done in check_model(folder, device=device, dtype=dtype.value, device_map=device_map, quick=quick):
+            found.append(done)
+            status.update(f"{done.name} done")
+    good = not any(one.state == "fails" and one.required for one in found)
+    if as_json:
+        typer.echo(json.dumps({"model": folder, "works": good, "checks": [asdict(one) for one in found]}, indent=1))
+    else:
+        rows = [(one.name, one.state + ("" if one.required else " (optional)"), one.detail) for one in found]
+        make_console().print(lines_table(folder, ("check", "", "what was seen"), rows))
+    if not good:
+        raise typer.Exit(1)

@@ -350,7 +350,9 @@ def _located(where: str) -> Iterator[None]:
         raise UserError(
             f"cannot load the model: {first}",
             where=where,
-            fix="a folder that save_pretrained wrote, or a registered model",
+            fix="a folder that save_pretrained wrote"
+            if Path(where).is_dir()
+            else "--online to fetch it from the hub once, or the path of a saved model",
         ) from error
 
 
