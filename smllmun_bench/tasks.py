@@ -20,6 +20,7 @@ from smllmun_bench.schema import Direction, Fidelity, Kind, Modality, Role
 ENTRY_POINTS = "smllmun_bench.tasks"
 JsonScalar = str | int | float | bool | None
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+TaskName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)?$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Percent = Annotated[int, Field(ge=1, le=99)]
 
@@ -32,13 +33,18 @@ class Adapter(Frozen):
 
 
 class ForgetPercents(Frozen):
-    """Shares of the people, in percent, whose memory may be asked to be erased."""
+    """Shares of the people, in percent, whose memory may be asked to be erased.
 
-    available: tuple[Percent, ...] = Field(min_length=1)
-    default: Percent
+    None available (and 0 the default) where the task only asks: general visual question answering.
+    """
+
+    available: tuple[Percent, ...]
+    default: Annotated[int, Field(ge=0, le=99)]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not self.available and self.default == 0:
+            return self
         if list(self.available) != sorted(set(self.available)):
             raise ValueError("'available' must rise, without repeats")
         if self.default not in self.available:
@@ -93,14 +99,14 @@ class GeneralPart(Frozen):
 class TaskSpec(Frozen):
     """One task of the benchmark. `version` goes up when a score can change, and is part of every manifest."""
 
-    name: Name
+    name: TaskName
     version: PositiveInt
     description: Text
     source: Text
     fidelity: Fidelity
     licence: Text
     adapter: Adapter
-    forget_percents: ForgetPercents
+    forget_percents: ForgetPercents = ForgetPercents(available=(), default=0)
     prompt: Name
     generation: Generation
     metrics: dict[Kind, MetricPlan] = Field(min_length=1)
@@ -110,11 +116,16 @@ class TaskSpec(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.general is None) != (Role.GENERAL not in self.direction):
+        if self.forgets and (self.general is None) != (Role.GENERAL not in self.direction):
             raise ValueError("'general' and 'direction.general' need each other")
         if (self.choice is None) != (Kind.CHOICE not in self.metrics):
             raise ValueError("'choice' and 'metrics.choice' need each other")
         return self
+
+    @property
+    def forgets(self) -> bool:
+        """Whether there is anything to forget; otherwise the task only asks."""
+        return bool(self.forget_percents.available)
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -151,9 +162,16 @@ def load(name_or_path: str | Path) -> TaskSpec:
         return read_yaml(path, TaskSpec)
     path = find(str(name_or_path))
     spec = read_yaml(path, TaskSpec)
-    if spec.name != path.stem:
-        raise UserError(f"the task calls itself {spec.name!r}", where=str(path), fix=f"name: {path.stem}")
+    check_name(spec, path)
     return spec
+
+
+def check_name(spec: TaskSpec, path: Path) -> None:
+    """Raise UserError unless the file lies where the task's name says: `clear/forget-05` in `clear/forget-05.yaml`."""
+    named = spec.name.split("/")
+    if list(path.with_suffix("").parts[-len(named) :]) != named:
+        fix = path.stem if len(named) == 1 else f"{path.parent.name}/{path.stem}"
+        raise UserError(f"the task calls itself {spec.name!r}", where=str(path), fix=f"name: {fix}")
 
 
 def find(name: str) -> Path:
@@ -177,19 +195,20 @@ def _summary(name: str, path: Path) -> TaskSummary:
 
 
 def _as_path(name_or_path: str | Path) -> Path | None:
+    """A name may have a slash (`clear/forget-05`), so a path is told by its ending."""
     path = Path(name_or_path)
-    looks_like_path = isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1
-    return path if looks_like_path else None
+    return path if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") else None
 
 
 def _files() -> dict[str, Path]:
     """Task name -> file. Raises UserError if two sources bring one name."""
     found: dict[str, Path] = {}
     for folder in (shipped("tasks"), *map(_plugin_folder, entry_points(group=ENTRY_POINTS))):
-        for path in sorted(folder.glob("*.yaml")):
-            if path.stem in found:
-                raise UserError(f"two tasks are named {path.stem!r}: {found[path.stem]} and {path}", where=str(path))
-            found[path.stem] = path
+        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]):
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in found:
+                raise UserError(f"two tasks are named {name!r}: {found[name]} and {path}", where=str(path))
+            found[name] = path
     return found
 
 

@@ -11,11 +11,60 @@ from smllmun_bench import resources, tasks
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Direction, Fidelity, Kind, Modality, Role
 
-SIZES = {"smllmun": (1000, 336, 200), "smllmun-toy": (160, 48, 200), "smllmun-nano": (24, 48, 26)}
+SIZES = {"smllmun": (1000, 336, 200), "smllmun-toy": (200, 48, 200), "smllmun-nano": (24, 48, 26)}
+
+
+PUBLISHED = {
+    *(f"mllmu-bench/forget-{percent}" for percent in (5, 10, 15)),
+    *(f"umu-bench/forget-{percent}" for percent in (5, 10, 15)),
+    *(f"{name}/forget-{percent}" for name in ("clear", "tofu") for percent in ("01", "05", "10")),
+    *(f"fiubench/forget-{percent}" for percent in (1, 5, 10)),
+    "mllmu-bench/mmunlearner-5", "offside", "safe-eraser", "unlok-vqa", "mlubench",
+}  # fmt: skip
+ASKING = {
+    "mme", "pope", "mmbench", "mmmu", "gqa", "scienceqa", "seed-bench", "vqav2", "vizwiz", "textvqa", "mm-vet",
+    "llava-bench", "easy-vqa",
+}  # fmt: skip
 
 
 def test_the_shipped_tasks_are_these() -> None:
-    assert tasks.names() == ("smllmun", "smllmun-nano", "smllmun-toy")
+    assert set(tasks.names()) == {*SIZES, *PUBLISHED, *ASKING}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED | ASKING))
+def test_a_published_task(name: str) -> None:
+    spec = tasks.load(name)
+    assert spec.forgets == (name in PUBLISHED)
+    assert name == "easy-vqa" or "not shipped" in spec.licence  # no third-party data lies in the package
+    if spec.forgets:
+        assert Direction.DOWN in spec.direction[Role.FORGET].values()
+        assert spec.general is not None
+    else:
+        assert spec.roles == (Role.GENERAL,)
+
+
+def test_the_direction_of_text_knowledge_belongs_to_the_task() -> None:
+    """MMUnlearner keeps what the text knows of a forgotten person; MLLMU-Bench, as S-MLLMUn, erases it."""
+    ours, theirs = tasks.load("mllmu-bench/forget-5"), tasks.load("mllmu-bench/mmunlearner-5")
+    assert ours.adapter == theirs.adapter
+    assert ours.direction_of(Role.FORGET, Modality.TEXT) is Direction.DOWN
+    assert theirs.direction_of(Role.FORGET, Modality.TEXT) is Direction.UP
+    assert theirs.direction_of(Role.FORGET, Modality.IMAGE_TEXT) is Direction.DOWN
+
+
+def test_names_with_a_folder_have_neighbours_too() -> None:
+    with pytest.raises(UserError) as caught:
+        tasks.load("clear/forget-5")
+    assert str(caught.value) == "unknown task 'clear/forget-5'\n  try  'clear/forget-05'"
+
+
+def test_a_task_in_a_folder_bears_its_folder_s_name(tmp_path: Path) -> None:
+    path = tmp_path / "claer" / "forget-05.yaml"
+    path.parent.mkdir()
+    path.write_text(tasks.find("clear/forget-05").read_text())
+    with pytest.raises(UserError) as caught:
+        tasks.check_name(tasks.load(path), path)
+    assert "name: claer/forget-05" in caught.value.fix
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -34,7 +83,7 @@ def test_a_shipped_task(name: str) -> None:
 def test_the_sizes_of_a_task_are_all_that_differs() -> None:
     """One protocol: a change to one file that the others lack is a mistake."""
     own = {"name", "description", "adapter", "forget_percents", "general"}
-    first, *others = (tasks.load(name).model_dump(exclude=own) for name in tasks.names())
+    first, *others = (tasks.load(name).model_dump(exclude=own) for name in SIZES)
     assert all(other == first for other in others)
 
 

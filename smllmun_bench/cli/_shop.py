@@ -38,6 +38,7 @@ class Asked:
     quiet: bool = False
     finished_only: bool = False
     device_map: str | None = None
+    data: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,13 @@ def open_task(name: str, percent: int | None) -> "tuple[TaskSpec, int]":
 
     task = tasks.load(name)
     scoring.check_metrics(task.metrics, where=f"task {task.name!r}, key 'metrics'")
+    if not task.forgets and percent is None:
+        return task, 0
     percent = task.forget_percents.default if percent is None else percent
     if percent not in task.forget_percents.available:
         offered = ", ".join(map(str, task.forget_percents.available))
-        raise UserError(
-            f"task {task.name!r} cannot forget {percent} %", where="--forget-ratio", fix=f"one of {offered}"
-        )
+        fix = f"one of {offered}" if task.forgets else "leave it out: this task only asks"
+        raise UserError(f"task {task.name!r} cannot forget {percent} %", where="--forget-ratio", fix=fix)
     return task, percent
 
 
@@ -93,7 +95,13 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
     card = cards.load(asked.model, target=asked.target, gold=asked.gold)
     device = parallel.device(asked.device)
     _check_device(device)
-    data = TaskData(task, percent)
+    if not task.forgets:
+        raise UserError(
+            f"task {task.name!r} only asks: it has nothing to forget",
+            where="--task",
+            fix="a task that forgets, or `smllmun-bench score` for predictions that are there",
+        )
+    data = TaskData(task, percent, asked.data)
     events: list[StageEvent] = []
     shop = Workshop(
         open_store(asked.store, finished_only=asked.finished_only),

@@ -32,6 +32,9 @@ def run(
     task: Annotated[
         str, typer.Option("--task", "--tasks", "-t", help="A registered task or a YAML file.")
     ] = "smllmun-toy",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the benchmark's files, in upstream's layout.")
+    ] = None,
     forget_ratio: Annotated[int | None, typer.Option(help="Percent of the people; the task's default.")] = None,
     seeds: Annotated[str, typer.Option("--seeds", "--seed", help="How many (3) or which (0,1,2).")] = "1",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method's settings.")] = None,
@@ -66,7 +69,7 @@ def run(
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
     asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
-    asked = replace(asked, device_map=device_map)
+    asked = replace(asked, device_map=device_map, data=data)
     chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
     opened = open_shop(asked, console)
     which = _options.seeds(seeds)

@@ -24,6 +24,9 @@ class Format(StrEnum):
 def score(
     predictions: Annotated[Path, typer.Argument(help="Parquet or JSONL; with --format, the log of another tool.")],
     task: Annotated[str, typer.Option("--task", "-t", help="The task that was asked.")] = "smllmun-toy",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the benchmark's files, in upstream's layout.")
+    ] = None,
     forget_ratio: Annotated[int | None, typer.Option(help="Percent; the task's default.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose request was asked.")] = Fold.TEST,
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="As in the run.")] = None,
@@ -45,7 +48,7 @@ def score(
         raise UserError("the items of another tool are not those of a task", where="--output", fix="leave it out")
     match form:
         case Format.OURS:
-            _score_ours(predictions, task, forget_ratio, fold, limit, output, as_json)
+            _score_ours(predictions, task, data, forget_ratio, fold, limit, output, as_json)
         case Format.TOFU:
             from smllmun_bench.foreign.tofu import read_tofu
 
@@ -67,6 +70,7 @@ def score(
 def _score_ours(
     path: Path,
     task: str,
+    data: Path | None,
     forget_ratio: int | None,
     fold: Fold,
     limit: float | None,
@@ -84,7 +88,7 @@ def _score_ours(
 
     spec, percent = open_task(task, forget_ratio)
     answers = read_any_predictions(path, tell=lambda message: typer.echo(f"note: {message}", err=True))
-    items = limited(TaskData(spec, percent).evaluation(fold), limit)
+    items = limited(TaskData(spec, percent, data).evaluation(fold), limit)
     scores = scoring.score_items(items, answers, spec.metrics)
     summary = scoring.summarise(scores)
     if output is not None:

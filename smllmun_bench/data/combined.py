@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from smllmun_bench.data.registry import open_source
+from smllmun_bench.data.registry import accepts, open_source
 from smllmun_bench.data.source import Source, Split, digest_of, item_lines, split_digest
+from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Item
 from smllmun_bench.tasks import TaskSpec
 
@@ -16,9 +19,18 @@ _GENERAL = "general:"
 class TaskData:
     """Items and images of one task at one forget ratio. References to general images begin with `general:`."""
 
-    def __init__(self, task: TaskSpec, forget_percent: int) -> None:
+    def __init__(self, task: TaskSpec, forget_percent: int, path: Path | None = None) -> None:
+        """`path` (`--data`) is a folder with the benchmark's files; it takes the place of the one in the task."""
         where = f"task {task.name!r}, key 'adapter'"
-        args = dict(task.adapter.args) | {"forget_percent": forget_percent}
+        args: dict[str, Any] = dict(task.adapter.args)
+        if task.forget_percents.available:
+            args |= {"forget_percent": forget_percent}
+        if path is not None:
+            if not accepts(task.adapter.name, "path", where=where):
+                raise UserError(
+                    f"task {task.name!r} makes its data itself", where="--data", fix="leave --data out, or another task"
+                )
+            args |= {"path": path}
         self.benchmark: Source = open_source(task.adapter.name, args, where=where)
         self.general: Source | None = None
         if task.general is not None:

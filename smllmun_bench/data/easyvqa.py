@@ -13,6 +13,7 @@ from typing import Literal
 
 from PIL import Image
 
+from smllmun_bench.data.sampling import shares
 from smllmun_bench.data.seeding import stable_int
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
@@ -69,7 +70,7 @@ class EasyVqa:
         by_answer: dict[str, list[Item]] = defaultdict(list)
         for item in sorted(everything, key=lambda item: stable_int("sample", seed, item.item_id)):
             by_answer[item.answer].append(item)
-        taken = _shares({answer: len(items) for answer, items in by_answer.items()}, n)
+        taken = shares({answer: len(items) for answer, items in by_answer.items()}, n)
         chosen = {item.item_id for answer, items in by_answer.items() for item in items[: taken[answer]]}
         return [item for item in everything if item.item_id in chosen]
 
@@ -85,20 +86,6 @@ class EasyVqa:
     @cached_property
     def _files(self) -> dict[str, dict[int, str]]:
         return {"train": _paths("train"), "test": _paths("test")}
-
-
-def _shares(sizes: dict[str, int], n: int) -> dict[str, int]:
-    """Split `n` in proportion to `sizes` by largest remainder; then the largest give to those who got none."""
-    total = sum(sizes.values())
-    taken = {key: size * n // total for key, size in sizes.items()}
-    by_remainder = sorted(sizes, key=lambda key: (-(sizes[key] * n % total), key))
-    for key in by_remainder[: n - sum(taken.values())]:
-        taken[key] += 1
-    if n >= len(sizes):
-        for key in [key for key, count in taken.items() if count == 0]:
-            taken[max(taken, key=lambda other: (taken[other], other))] -= 1
-            taken[key] = 1
-    return taken
 
 
 def _paths(part: str) -> dict[int, str]:

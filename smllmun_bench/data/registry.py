@@ -4,7 +4,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args
 
 from smllmun_bench.data.source import Source
 from smllmun_bench.errors import UserError, unknown
@@ -14,6 +16,38 @@ _OURS = {
     "smllmun_synthetic": "smllmun_bench.data.smllmun:smllmun_synthetic",
     "canonical_folder": "smllmun_bench.data.folder:canonical_folder",
     "easy_vqa": "smllmun_bench.data.easyvqa:EasyVqa",
+    "mapped": "smllmun_bench.data.mapped:mapped",
+    **{
+        name: f"smllmun_bench.data.{module}:{name}"
+        for name, module in {
+            "mllmu_bench": "mllmu",
+            "clear": "clear",
+            "umu_bench": "umu",
+            "tofu": "tofu",
+            "fiubench": "fiubench",
+            "offside": "offside",
+            "safe_eraser": "safe_eraser",
+            "unlok_vqa": "unlok",
+            "mlubench": "mlubench",
+        }.items()
+    },
+    **{
+        name: f"smllmun_bench.data.vqa.{module}:{name}"
+        for name, module in {
+            "mme": "mme",
+            "pope": "pope",
+            "mmbench": "mmbench",
+            "mmmu": "mmmu",
+            "gqa": "gqa",
+            "scienceqa": "scienceqa",
+            "seed_bench": "seed_bench",
+            "vqav2": "soft",
+            "vizwiz": "soft",
+            "textvqa": "soft",
+            "mm_vet": "judged",
+            "llava_bench": "judged",
+        }.items()
+    },
 }
 
 
@@ -22,23 +56,37 @@ def open_source(name: str, args: Mapping[str, Any], *, where: str = "") -> Sourc
 
     Raises UserError for an unknown adapter or argument, with the nearest one, and for an argument of the wrong type.
     """
-    adapter = _find(name, where)
-    accepted = inspect.signature(adapter).parameters
-    for key, value in args.items():
+    source: Source = _find(name, where)(**check_arguments(name, args, where=where))
+    return source
+
+
+def check_arguments(name: str, args: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
+    """The arguments as adapter `name` wants them, without opening anything. Raises UserError as `open_source` does."""
+    accepted = inspect.signature(_find(name, where)).parameters
+    for key in args:
         if key not in accepted:
             raise unknown(f"argument of adapter {name!r}", key, accepted, where=where)
-        expected = accepted[key].annotation
-        if isinstance(expected, type) and not (
-            (isinstance(value, expected) and type(value) is not bool) or expected is bool
-        ):
-            raise UserError(
-                f"{key} is {value!r}, expected {expected.__name__}", where=where, fix=f"see adapter {name!r}"
-            )
+    typed = {key: _typed(key, value, accepted[key].annotation, name, where) for key, value in args.items()}
     missing = [key for key, part in accepted.items() if part.default is part.empty and key not in args]
     if missing:
         raise UserError(f"adapter {name!r} needs {missing[0]!r}", where=where, fix=f"args: {{{missing[0]}: …}}")
-    source: Source = adapter(**args)
-    return source
+    return typed
+
+
+def accepts(name: str, argument: str, *, where: str = "") -> bool:
+    """Whether adapter `name` has an argument of that name."""
+    return argument in inspect.signature(_find(name, where)).parameters
+
+
+def _typed(key: str, value: object, expected: Any, adapter: str, where: str) -> object:
+    """The value as the adapter wants it: YAML's text for a path becomes one. Raises UserError for another type."""
+    kinds = [kind for kind in (get_args(expected) or (expected,)) if isinstance(kind, type)]
+    if Path in kinds and isinstance(value, str):
+        return Path(value).expanduser()
+    if not kinds or (isinstance(value, tuple(kinds)) and (type(value) is not bool or bool in kinds)):
+        return value
+    wanted = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
+    raise UserError(f"{key} is {value!r}, expected {wanted}", where=where, fix=f"see adapter {adapter!r}")
 
 
 def _find(name: str, where: str) -> Callable[..., Source]:

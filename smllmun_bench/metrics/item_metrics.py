@@ -13,6 +13,7 @@ from smllmun_bench.metrics import match, probability, states
 from smllmun_bench.metrics.choice import UNPARSED, Choice, choose_by_logprob, parse_choice, parse_yes_no, right_choices
 from smllmun_bench.metrics.rouge import Rouge, rouge_l
 from smllmun_bench.metrics.text import bare, words
+from smllmun_bench.metrics.vqa.rules import RULES
 from smllmun_bench.schema import Item, Kind, Prediction
 
 ItemMetric = Callable[[Item, Prediction], float | None]
@@ -153,5 +154,6 @@ ITEM_METRICS: Mapping[str, ItemMetric] = MappingProxyType(
         "yesno": yesno,
         "probability": answer_probability,
         "meaningful": meaningful,
+        **RULES,
     }
 )

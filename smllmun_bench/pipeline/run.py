@@ -144,7 +144,7 @@ def _scores_vector(finished: Finished) -> ScoreVector:
 
 
 def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, entry: Entry) -> str:
-    parts = [label, shop.card.name, shop.task.name, f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
+    parts = [label, shop.card.name, shop.task.name.replace("/", "."), f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
     return "-".join([*parts, entry.key[:8]])
 
 

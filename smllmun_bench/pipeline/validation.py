@@ -1,11 +1,11 @@
 """Is a YAML file what its place says it is? Tasks, models, recipes, variants and search spaces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from smllmun_bench import methods, scoring, tasks
 from smllmun_bench.config import apply_overrides, read_yaml
-from smllmun_bench.data.registry import open_source
+from smllmun_bench.data.registry import accepts, check_arguments, open_source
 from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline import recipes, tuning
 from smllmun_bench.pipeline.cards import ModelCard
@@ -49,14 +49,23 @@ def check_all(paths: Sequence[Path]) -> tuple[list[tuple[Path, str]], list[tuple
 
 def _task(path: Path) -> None:
     spec = read_yaml(path, tasks.TaskSpec)
-    if spec.name != path.stem:
-        raise UserError(f"the task calls itself {spec.name!r}", where=str(path), fix=f"name: {path.stem}")
+    tasks.check_name(spec, path)
     scoring.check_metrics(spec.metrics, where=f"{path}, key 'metrics'")
-    args = dict(spec.adapter.args) | {"forget_percent": spec.forget_percents.default}
-    open_source(spec.adapter.name, args, where=f"{path}, key 'adapter'")
+    args: dict[str, object] = dict(spec.adapter.args)
+    if spec.forgets:
+        args["forget_percent"] = spec.forget_percents.default
+    _source(spec.adapter.name, args, where=f"{path}, key 'adapter'")
     if spec.general is not None:
-        args = {"sample": spec.general.sample, "seed": spec.general.seed}
-        open_source(spec.general.adapter, args, where=f"{path}, key 'general'")
+        sample = {"sample": spec.general.sample, "seed": spec.general.seed}
+        _source(spec.general.adapter, sample, where=f"{path}, key 'general'")
+
+
+def _source(adapter: str, args: Mapping[str, object], *, where: str) -> None:
+    """Open the source; where its files are somebody else's and not named, check its arguments."""
+    if accepts(adapter, "path", where=where) and "path" not in args:
+        check_arguments(adapter, args, where=where)
+    else:
+        open_source(adapter, args, where=where)
 
 
 def _model(path: Path) -> None:

@@ -1,0 +1,166 @@
+"""Opens an image that stands in somebody's folder: as a file, or inside a row of a Parquet file. By reference.
+
+A reference is text: `file:faces/7.png`, or `row:forget_5/train-0.parquet:12:image` (row 12, column `image`), with
+`.n` behind the column where the column holds a list. Nothing is decoded before it is asked for.
+"""
+
+import io
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from smllmun_bench.errors import UserError
+
+LARGEST_FILE = 32 * 2**20  # bytes of one stored image
+LARGEST_SIDE = 8192  # pixels
+_ROW = re.compile(r"row:(?P<file>.+):(?P<row>\d+):(?P<column>[^:.]+)(?:\.(?P<place>\d+))?")
+_GROUPS_KEPT = 2  # row groups of images in memory
+
+
+def file_ref(path: str) -> str:
+    return f"file:{path}"
+
+
+def row_ref(file: str, row: int, column: str, place: int | None = None) -> str:
+    return f"row:{file}:{row}:{column}" + (f".{place}" if place is not None else "")
+
+
+class StoredImages:
+    """Opens the references of one folder. Paths lead nowhere outside of it."""
+
+    def __init__(self, folder: Path, image_folder: str = "") -> None:
+        self._folder, self._images = folder, folder / image_folder
+        self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
+        self._file = lru_cache(16)(_parquet)
+
+    def __call__(self, ref: str) -> Image.Image:
+        """The RGB image. Raises UserError, naming file, row and key, where there is none or it cannot be read."""
+        data, where = self.data(ref)
+        return decode(data, where)
+
+    def data(self, ref: str) -> tuple[bytes, str]:
+        """The bytes as they are stored, and where they stand."""
+        if ref.startswith("file:"):
+            path = self._inside(ref.removeprefix("file:"), "image")
+            return _read(path), str(path)
+        found = _ROW.fullmatch(ref)
+        if found is None:
+            raise UserError(f"there is no image {ref!r}", where=str(self._folder))
+        place = int(found["place"]) if found["place"] else None
+        where = f"{self._folder / found['file']}, row {found['row']}, key {found['column']!r}"
+        stored = self._cell(found["file"], int(found["row"]), found["column"], where)
+        if place is not None:
+            stored = stored[place] if isinstance(stored, list) and place < len(stored) else None
+        return self._bytes(stored, where), where
+
+    def _bytes(self, stored: object, where: str) -> bytes:
+        if isinstance(stored, bytes):
+            return stored
+        if isinstance(stored, Mapping):
+            if stored.get("bytes"):
+                return bytes(stored["bytes"])
+            if stored.get("path"):
+                return _read(self._inside(str(stored["path"]), where))
+        raise UserError("the image is missing: neither bytes nor a path are stored", where=where)
+
+    def _inside(self, name: str, where: str) -> Path:
+        """The file of that name in the folder. Upstream paths may begin with a folder that was not copied along."""
+        pure = PurePosixPath(name.replace("\\", "/"))
+        if pure.is_absolute() or ".." in pure.parts:
+            raise UserError(f"the image path {name!r} leads out of the folder", where=where, fix="a relative path")
+        path = self._images / pure
+        if not path.is_file():
+            raise UserError("there is no such image file", where=str(path))
+        return path
+
+    def _cell(self, file: str, row: int, column: str, where: str) -> Any:
+        starts = self._starts(file)
+        group = max((n for n, start in enumerate(starts) if start <= row), default=0)
+        try:
+            cells = self._group(file, group, column)
+        except KeyError:
+            raise UserError(f"column {column!r} is missing", where=where) from None
+        if not 0 <= row - starts[group] < len(cells):
+            raise UserError("there is no such row", where=where)
+        return cells[row - starts[group]].as_py()
+
+    def _starts(self, file: str) -> list[int]:
+        meta = self._open(file).metadata
+        starts = [0]
+        for group in range(meta.num_row_groups - 1):
+            starts.append(starts[-1] + meta.row_group(group).num_rows)
+        return starts
+
+    def _read_group(self, file: str, group: int, column: str) -> Any:
+        table = self._open(file).read_row_group(group, columns=[column])
+        return table.column(column)
+
+    def _open(self, file: str) -> Any:
+        return self._file(self._inside_plain(file))
+
+    def _inside_plain(self, file: str) -> Path:
+        pure = PurePosixPath(file)
+        if pure.is_absolute() or ".." in pure.parts or not (self._folder / pure).is_file():
+            raise UserError("there is no such file", where=str(self._folder / pure))
+        return self._folder / pure
+
+
+def decode(data: bytes, where: str) -> Image.Image:
+    """The RGB image in these bytes. Raises UserError if it is too large or broken."""
+    if not data:
+        raise UserError("the image is missing: no bytes are stored", where=where)
+    if len(data) > LARGEST_FILE:
+        raise UserError(f"the image file has {len(data)} bytes, more than {LARGEST_FILE}", where=where)
+    try:
+        image = Image.open(io.BytesIO(data))
+        if max(image.size) > LARGEST_SIDE:
+            raise UserError(
+                f"the image is {image.width} x {image.height}, more than {LARGEST_SIDE} wide or high", where=where
+            )
+        return image.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"the image is broken: {error}", where=where) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path)
+
+
+def image_columns(file: Any) -> dict[str, list[str]]:
+    """Columns of a Parquet file that hold image bytes -> the leaves to read instead of the bytes.
+
+    An empty list means that the bytes are all there is to the column.
+    """
+    leaves: dict[str, list[str]] = {}
+    binary: set[str] = set()
+    for number in range(len(file.schema)):
+        leaf = file.schema.column(number)
+        top = leaf.path.split(".")[0]
+        if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type not in ("STRING", "JSON", "ENUM"):
+            binary.add(top)
+            leaves.setdefault(top, [])
+        else:
+            leaves.setdefault(top, []).append(leaf.path)
+    return {top: paths for top, paths in leaves.items() if top in binary}
+
+
+def refs_of(value: object, file: str, row: int, column: str) -> object:
+    """The cell of an image column as references: one, a list of them, or None where nothing is stored."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [row_ref(file, row, column, place) for place in range(len(value))]
+    return row_ref(file, row, column)
