@@ -59,12 +59,15 @@ def read_open_unlearning(path: Path, retain: Path | None = None) -> Utility:
                     where=f"{place}, key 'forget_Truth_Ratio'",
                     fix="TOFU_EVAL.json; a TOFU_SUMMARY.json has means only",
                 )
-    notes = [
+    odd = forget.keys() ^ (forget if against is None else against).keys()
+    notes = [f"{len(odd)} questions of the forget set are in one log only"] if odd else []
+    notes += [
         f"{metric.without} questions of {name} have no number and are left out, as in the suite itself"
         for name, metric in sorted(metrics.items())
         if metric.without
     ]
-    return utility(sets, forget, against, recorded=recorded, notes=notes)
+    ratios = None if against is None else list(against.values())
+    return utility(sets, list(forget.values()), ratios, recorded=recorded, notes=notes)
 
 
 def _name(set_: str, part: str) -> str:
@@ -120,6 +123,7 @@ def _questions(parts: Mapping[str, _Metric | None]) -> int:
     return max((len(metric.values) for metric in parts.values() if metric is not None and metric.values), default=0)
 
 
-def _ratios(metrics: Mapping[str, _Metric]) -> list[float]:
+def _ratios(metrics: Mapping[str, _Metric]) -> Mapping[str, float]:
+    """Question's index -> truth ratio; empty where the log has the mean alone."""
     metric = metrics.get("forget_Truth_Ratio")
-    return list(metric.values.values()) if metric is not None and metric.values else []
+    return metric.values if metric is not None and metric.values else {}

@@ -76,6 +76,13 @@ def test_a_question_without_a_number_is_counted(tmp_path: Path) -> None:
     assert "1 questions of forget_Q_A_Prob" in read_open_unlearning(saved(tmp_path, log)).notes[0]
 
 
+def test_logs_of_different_questions_are_noted(tmp_path: Path) -> None:
+    retain = evaluation(1)
+    del retain["forget_Truth_Ratio"]["value_by_index"]["9"]
+    found = read_open_unlearning(saved(tmp_path, evaluation()), saved(tmp_path, retain, "retain.json"))
+    assert found.notes == ("1 questions of the forget set are in one log only",)
+
+
 def test_a_summary_gives_the_utility_alone(tmp_path: Path) -> None:
     log = evaluation()
     short = {name: one["agg_value"] for name, one in log.items() if one["agg_value"] is not None}
