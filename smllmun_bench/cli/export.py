@@ -1,0 +1,32 @@
+"""`smllmun-bench export`: the model of a run, for use without the benchmark."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Form(StrEnum):
+    MERGED = "merged"
+    ADAPTER = "adapter"
+    DELTA = "delta"
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="A run folder, or a run id below --results.")],
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
+    form: Annotated[Form, typer.Option("--as", help="All weights, a PEFT adapter, or the change alone.")] = Form.MERGED,
+    base: Annotated[str | None, typer.Option(help="The model that the run started from, if it is not found.")] = None,
+    results: Annotated[Path, typer.Option(help="Where run ids are looked up.")] = Path("results"),
+    store: Annotated[Path | None, typer.Option(help="The store that the run used.")] = None,
+) -> None:
+    """Write a run's model as a folder that plain transformers or peft load, with a model card."""
+    from smllmun_bench.cli._shop import open_store, stay_offline
+    from smllmun_bench.pipeline.export import export as write
+    from smllmun_bench.pipeline.export import parts_of
+    from smllmun_bench.pipeline.standings import find_run
+
+    stay_offline()
+    found = find_run(run, results)
+    typer.echo(f"model  {write(found, parts_of(found, open_store(store), base), out, form.value)}")

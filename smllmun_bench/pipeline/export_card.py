@@ -1,0 +1,93 @@
+"""What an exported model says about itself, for people and for programs."""
+
+import json
+from typing import Literal
+
+from smllmun_bench.pipeline import cards
+from smllmun_bench.pipeline.manifest import RunManifest
+
+Form = Literal["merged", "adapter", "delta"]
+_SCORES = (
+    ("forget_image", "forget, with photo", "down"),
+    ("forget_text", "forget, by name", "down"),
+    ("retain_image", "retain, with photo", "up"),
+    ("retain_text", "retain, by name", "up"),
+    ("understanding_forget", "understanding, forgotten photos", "up"),
+    ("understanding_retain", "understanding, other photos", "up"),
+    ("general_vqa", "general questions", "up"),
+    ("overall", "overall", "up"),
+)
+_LOADING = {
+    "merged": """from transformers import AutoModelForImageTextToText, AutoProcessor
+
+model = AutoModelForImageTextToText.from_pretrained("path/to/this/folder")
+processor = AutoProcessor.from_pretrained("path/to/this/folder")""",
+    "adapter": """from peft import PeftModel
+from transformers import AutoModelForImageTextToText
+
+target = AutoModelForImageTextToText.from_pretrained("path/to/the/target")
+model = PeftModel.from_pretrained(target, "path/to/this/folder")""",
+    "delta": """from apply_delta import apply_delta  # in this folder
+from transformers import AutoModelForImageTextToText
+
+model = apply_delta(AutoModelForImageTextToText.from_pretrained("path/to/the/target"))""",
+}
+
+
+def card_text(manifest: RunManifest, form: Form) -> str:
+    """The model card: what was done, how it scored, what it was made from, and what may be done with it."""
+    vector = manifest.vector.model_dump()
+    rows = [
+        f"| {words} | {'—' if vector[key] is None else f'{vector[key]:.3f}'} | {direction} |"
+        for key, words, direction in _SCORES
+    ]
+    licence = cards.load(manifest.model).licence if manifest.model in cards.names() else "unknown"
+    seed = "" if manifest.seed is None else f", seed {manifest.seed}"
+    lines = [
+        "---",
+        "library_name: " + ("peft" if form == "adapter" else "transformers"),
+        "pipeline_tag: image-text-to-text",
+        "tags: [machine-unlearning, smllmun-bench]",
+        "---",
+        f"# {manifest.run_id}",
+        "",
+        f"{manifest.model} after `{manifest.label}`{seed}, on the task `{manifest.task}` "
+        f"(version {manifest.task_version}), asked to forget {manifest.forget_ratio:.0%} of the people. "
+        f"Written by smllmun-bench {manifest.version}.",
+        "",
+        "| score | value | a good unlearner moves it |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+        "The scores tell what the questions of this task found, not that nothing is left in the weights.",
+        "",
+        f"Made from the model with content digest `{manifest.digests['model']}`"
+        + (f", changed by `{manifest.digests['artifact']}`." if "artifact" in manifest.digests else "."),
+        "",
+        "```python",
+        _LOADING[form],
+        "```",
+        "",
+        f"Licence: the model it was made from is under **{licence}**; what is in this folder is derived from it and "
+        "stays under the same terms.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def facts_text(manifest: RunManifest, change: str, form: Form) -> str:
+    """The same for programs, as JSON; `change` is the artifact's kind."""
+    facts = {
+        "run_id": manifest.run_id,
+        "form": form,
+        "change": change,
+        "method": manifest.label,
+        "config": manifest.config,
+        "seed": manifest.seed,
+        "task": manifest.task,
+        "forget_ratio": manifest.forget_ratio,
+        "digests": manifest.digests,
+        "scores": manifest.vector.model_dump(),
+        "version": manifest.version,
+    }
+    return json.dumps(facts, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,154 @@
+"""What a run exports is loaded by transformers and peft alone and answers as the run did."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from smllmun_bench import tasks
+from smllmun_bench.cli.main import app
+from smllmun_bench.data.combined import TaskData
+from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.pipeline import cards, recipes, stages
+from smllmun_bench.pipeline.models import Loader
+from smllmun_bench.pipeline.records import read_predictions
+from smllmun_bench.pipeline.run import PREDICTIONS, run
+from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.store import Store
+
+STEPS = ("training.steps=2", "training.batch_size=4", "training.lr=0.2")
+LORA = (*STEPS, 'training.lora={"rank": 2, "alpha": 8}', "training.train=language")
+
+
+@pytest.fixture(scope="module")
+def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Two runs on an untrained model that lies in a folder of the user: ga with adapters, smfa masked."""
+    root = tmp_path_factory.mktemp("runs")
+    task = tasks.load("smllmun-nano")
+    task = task.model_copy(update={"generation": task.generation.model_copy(update={"max_new_tokens": 4})})
+    data = TaskData(task, 15)
+    folder = str(tiny_folder)
+    card = cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder)
+    shop = Workshop(Store(root / "store"), task, data, card, Loader(data, device="cpu", dtype="float32"), limit=2)
+    chosen = [recipes.choose("ga", "tiny", LORA), recipes.choose("smfa", "tiny", (*LORA, "mask=conflict"))]
+    runs = {done.manifest.label: done for done in run(shop, chosen, [0], 15, root / "out")}
+    return {
+        "root": root,
+        "shop": shop,
+        "base": folder,
+        "ga": runs["ga"],
+        "smfa": runs["smfa"],
+        "target": runs["target"],
+    }
+
+
+def invoke(made: dict[str, Any], label: str, out: Path, *more: str, base: bool = True) -> Any:
+    arguments = ["export", str(made[label].folder), "--out", str(out), "--store", str(made["root"] / "store"), *more]
+    return CliRunner().invoke(app, [*arguments, *(["--base", made["base"]] if base else [])])
+
+
+def answers(vlm: Any, made: dict[str, Any]) -> list[str]:
+    shop = made["shop"]
+    items = [item for item in stages.questions(shop) if item.kind.value == "open"]
+    queries = [Query(stages.question_of(item, shop.task), item.images) for item in items]
+    return [answer.text for answer in vlm.generate(queries, max_new_tokens=4)]
+
+
+def said(made: dict[str, Any], label: str) -> list[str]:
+    rows = {row.item_id: row.text for row in read_predictions(made[label].folder / PREDICTIONS)}
+    return [rows[item.item_id] for item in stages.questions(made["shop"]) if item.kind.value == "open"]
+
+
+@pytest.mark.parametrize("label", ["ga", "smfa", "target"])
+def test_a_merged_folder_answers_as_the_run_did(made: dict[str, Any], label: str, tmp_path: Path) -> None:
+    result = invoke(made, label, tmp_path / "m")
+    assert result.exit_code == 0, result.stderr
+    assert answers(load(tmp_path / "m", made["shop"].data), made) == said(made, label)
+    assert (said(made, label) == said(made, "target")) == (label == "target")  # the runs do say something else
+    names = {path.name for path in (tmp_path / "m").iterdir()}
+    assert {"config.json", "model.safetensors", "chat_template.jinja", "README.md", "unlearning.json"} <= names
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft 0.21
+def test_an_adapter_is_loaded_by_peft_alone(made: dict[str, Any], tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    assert invoke(made, "ga", tmp_path / "a", "--as", "adapter").exit_code == 0
+    vlm = load(made["base"], made["shop"].data)
+    wrapped = PeftModel.from_pretrained(vlm.model, tmp_path / "a")
+    vlm.model = wrapped.merge_and_unload()
+    assert answers(vlm, made) == said(made, "ga")
+    config = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (2, 2)
+    assert Path(config["base_model_name_or_path"]) == Path(made["base"]).resolve()
+
+
+@pytest.mark.parametrize("label", ["ga", "smfa"])
+def test_a_delta_is_put_on_by_the_module_beside_it(made: dict[str, Any], label: str, tmp_path: Path) -> None:
+    assert invoke(made, label, tmp_path / "d", "--as", "delta").exit_code == 0
+    spec = importlib.util.spec_from_file_location("apply_delta", tmp_path / "d" / "apply_delta.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    vlm = load(made["base"], made["shop"].data)
+    module.apply_delta(vlm.model)
+    assert answers(vlm, made) == said(made, label)
+
+
+def test_entries_that_did_not_change_are_not_written(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.pipeline.export import Parts, _delta
+
+    sparse = torch.zeros(40, 10)
+    sparse[3, 4], sparse[39, 9] = 1.5, -2.0
+    _delta(Parts("", None, "float32"), Artifact("delta", {"w": sparse, "v": torch.ones(4, 4)}), tmp_path)
+    tensors = load_file(tmp_path / "delta.safetensors")
+    assert sorted(tensors) == ["v::dense", "w::places", "w::values"]
+    assert tensors["w::places"].tolist() == [34, 399]
+
+
+def test_the_card_tells_scores_origin_and_licence(made: dict[str, Any], tmp_path: Path) -> None:
+    assert invoke(made, "ga", tmp_path / "m").exit_code == 0
+    card, manifest = (tmp_path / "m" / "README.md").read_text(), made["ga"].manifest
+    assert manifest.digests["model"] in card
+    assert f"{manifest.vector.forget_image:.3f}" in card
+    assert "under **unknown**" in card
+    facts = json.loads((tmp_path / "m" / "unlearning.json").read_text())
+    assert facts["scores"]["forget_text"] == manifest.vector.forget_text
+    assert "/" not in "".join(facts["digests"].values())
+
+
+def _refused(result: Any, *words: str) -> None:
+    assert result.exit_code == 2
+    for word in words:
+        assert word in result.stderr
+
+
+def test_what_cannot_be_exported_says_why(made: dict[str, Any], tiny_folder: Path, tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("")
+    _refused(invoke(made, "ga", full), "something already", str(full))
+    _refused(invoke(made, "ga", tmp_path / "x", base=False), "neither in the store nor registered", "--base")
+    _refused(invoke(made, "smfa", tmp_path / "x", "--as", "adapter"), "not low-rank", "--as merged")
+    other = Path(shutil.copytree(tiny_folder, tmp_path / "other"))
+    (other / "config.json").write_text((other / "config.json").read_text() + "\n")
+    _refused(CliRunner().invoke(app, [
+        "export", str(made["ga"].folder), "--out", str(tmp_path / "x"), "--base", str(other),
+        "--store", str(made["root"] / "store"),
+    ]), "not the model that the run started from")  # fmt: skip
+    _refused(
+        CliRunner().invoke(
+            app, ["export", str(made["ga"].folder), "--out", str(tmp_path / "x"), "--store", str(tmp_path)]
+        ),
+        "no longer in the store",
+    )
+    assert not (tmp_path / "x").exists()
