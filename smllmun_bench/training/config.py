@@ -15,6 +15,29 @@ class LoraSettings(Frozen):
     dropout: NonNegativeFloat = 0.0
 
 
+class L1(Frozen):
+    """`weight` times the mean absolute value of what is trained, as CLEAR-bench adds to any loss (arXiv 2410.18057).
+
+    `factors`: the entries of all A and B, as its code has it, though A does not start at zero; `b`: those of B alone;
+    `product`: those of ΔW. Where whole weights are trained it is |θ - θ0|. The mean, since the published sum over
+    millions of entries makes a weight depend on the model's size.
+    """
+
+    weight: PositiveFloat
+    of: Literal["factors", "b", "product"] = "factors"
+
+
+class Stop(Frozen):
+    """When training ends.
+
+    `steps`: after `steps` batches. `matched`: where people of the validation fold are forgotten as well as by gold,
+    asked after `every` steps, and after `steps` batches at the latest. Whoever is reported is never asked.
+    """
+
+    rule: Literal["steps", "matched"] = "steps"
+    every: PositiveInt = 5
+
+
 class TrainingConfig(Frozen):
     """AdamW over `steps` batches, each of `batch_size` examples of every stream."""
 
@@ -33,8 +56,14 @@ class TrainingConfig(Frozen):
     # embeddings and norms, everything but the vision tower, or everything.
     train: Literal["language", "attention", "decoder", "projector+decoder", "all"] = "language"
 
+    # Left out of dumps where they are not used: finished stages keep their keys.
+    l1: L1 | None = Field(default=None, exclude_if=lambda value: value is None)
+    stop: Stop = Field(default=Stop(), exclude_if=lambda value: value == Stop())
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.lora is not None and self.train not in ("language", "attention"):
             raise ValueError(f"'train: {self.train}' trains whole weights, so it needs 'lora: null'")
+        if self.lora is None and self.l1 is not None and self.l1.of != "factors":
+            raise ValueError(f"'l1.of: {self.l1.of}' is about LoRA factors, and 'lora: null' has none")
         return self

@@ -4,18 +4,18 @@ import math
 import re
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from smllmun_bench.errors import RunFailed
+from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
 from smllmun_bench.training import parallel
-from smllmun_bench.training.config import LoraSettings, TrainingConfig
+from smllmun_bench.training.config import L1, LoraSettings, TrainingConfig
 from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example, Stream
 
@@ -36,12 +36,23 @@ class Silent:
         return None
 
 
+@runtime_checkable
+class Checking(Protocol):
+    """A Progress that also knows when it is enough; asked under `stop: {rule: matched}`, with the model as trained."""
+
+    def on_check(self, step: int) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A batch of one stream with what the model makes of its answers."""
+    """A batch of one stream with what the model makes of its answers.
+
+    `places` are the indices of its tokens among all tokens of the forward pass, for methods that listen to states.
+    """
 
     examples: Sequence[Example]
     scores: AnswerScores
+    places: Tensor
 
 
 Batch = Mapping[str, Scored]
@@ -82,13 +93,15 @@ class Reach:
     `in_turn`: every stream takes a step of its own, one after the other, with its own forward pass, clipping and Adam
     state; the loss then sees one stream at a time. `reshape(stream, parameter, change)` gives what is left of the
     change that the optimiser has just made (of all streams: "") to that parameter: editing gradients instead would not
-    do, since Adam rescales them. `start` may move the trained weights, by name, before the first step.
+    do, since Adam rescales them. `start` may move the trained weights, by name, before the first step. `beside` makes
+    further streams out of a batch, say another answer to the very questions that it asks.
     """
 
     only: Collection[str] | None = None
     in_turn: bool = False
     reshape: Callable[[str, str, Tensor], Tensor] | None = None
     start: Callable[[Mapping[str, torch.nn.Parameter]], None] | None = None
+    beside: Callable[[Mapping[str, Sequence[Example]]], Mapping[str, Sequence[Example]]] | None = None
 
 
 def train(
@@ -109,8 +122,10 @@ def train(
 
     Raises:
         RunFailed: the loss or a gradient is not a number; says at which step.
+        UserError: it shall stop at matched forgetting, and `progress` cannot tell where that is.
     """
     progress = progress or Silent()
+    check = _check(progress, config)
     supply = {
         name: Stream(
             examples,
@@ -128,7 +143,7 @@ def train(
     history: list[dict[str, float]] = []
     with _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken:
         torch.manual_seed(seed)
-        turns = {name: (name,) for name in supply} if reach.in_turn else {"": tuple(supply)}
+        turns = tuple(supply) if reach.in_turn else ("",)
         optimisers = {
             turn: torch.optim.AdamW(taken.parameters, lr=config.lr, weight_decay=config.weight_decay) for turn in turns
         }
@@ -138,15 +153,20 @@ def train(
         vlm.model.train()
         try:
             for step in range(config.steps):
-                whole = {name: stream.take() for name, stream in supply.items()}
+                whole: dict[str, Sequence[Example]] = {name: stream.take() for name, stream in supply.items()}
+                if reach.beside is not None:
+                    whole |= reach.beside(whole)
                 seen += sum(len(examples) for examples in whole.values())
                 batch = {name: parallel.share(examples) for name, examples in whole.items()}
                 figures: dict[str, float] = {}
-                for turn, names in turns.items():
+                for turn in turns:
+                    names = (turn,) if reach.in_turn else tuple(batch)
                     optimiser = optimisers[turn]
                     for group in optimiser.param_groups:
                         group["lr"] = config.lr * rate_at(step, config)
-                    terms = loss(_score(vlm, {name: batch[name] for name in names}))
+                    terms = dict(loss(_score(vlm, {name: batch[name] for name in names})))
+                    if config.l1 is not None:
+                        terms["l1"] = config.l1.weight * taken.size(config.l1)
                     total = torch.stack(list(terms.values())).sum()
                     optimiser.zero_grad(set_to_none=True)
                     total.backward()  # type: ignore[no-untyped-call]
@@ -161,11 +181,26 @@ def train(
                     figures |= {name: value.item() for name, value in terms.items()}
                 history.append(figures)
                 progress.step(step + 1, config.steps, figures)
+                if check is not None and (step + 1) % config.stop.every == 0:
+                    vlm.model.eval()
+                    if check.on_check(step + 1):
+                        break
+                    vlm.model.train()
         finally:
             vlm.model.eval()
         trained = sum(parameter.numel() for parameter in taken.parameters)
         cost = Cost(seen, seen, time.perf_counter() - started, trained, _peak_device_mb(vlm.device))
         return Update(*taken.read(), cost, history)
+
+
+def _check(progress: Progress, config: TrainingConfig) -> Checking | None:
+    if config.stop.rule == "steps":
+        return None
+    if not isinstance(progress, Checking):
+        raise UserError(
+            "nobody can tell here whether forgetting has reached gold", where="training.stop.rule", fix="rule: steps"
+        )
+    return progress
 
 
 def _peak_device_mb(device: torch.device) -> float:
@@ -203,7 +238,7 @@ def _score(vlm: Vlm, batch: Mapping[str, Sequence[Example]]) -> Batch:
     for name, examples in batch.items():
         chosen = (scores.owner >= at) & (scores.owner < at + len(examples))
         part = AnswerScores(scores.logp[chosen], scores.owner[chosen] - at, scores.logits[chosen], len(examples))
-        parts[name] = Scored(examples, part)
+        parts[name] = Scored(examples, part, chosen.nonzero().squeeze(1))
         at += len(examples)
     return parts
 
@@ -213,6 +248,7 @@ class _Taken:
     names: list[str]
     parameters: list[torch.nn.Parameter]
     read: Callable[[], tuple[dict[str, LoraFactors], dict[str, Tensor]]]
+    size: Callable[[L1], Tensor]  # mean absolute value of what is trained
 
 
 def target_modules(vlm: Vlm, train: str) -> list[str]:
@@ -241,6 +277,13 @@ def _whole_weights(vlm: Vlm, train: str) -> dict[str, torch.nn.Parameter]:
     return {name: weight for name, weight in named.items() if name.rpartition(".")[0] in wanted}
 
 
+def _mean_absolute(tensors: Iterable[Tensor]) -> Tensor:
+    """Over all entries of all of them."""
+    sums, counts = zip(*((tensor.abs().sum(), tensor.numel()) for tensor in tensors), strict=True)
+    mean: Tensor = torch.stack(sums).sum() / sum(counts)
+    return mean
+
+
 @contextmanager
 def _trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str] | None = None) -> Iterator[_Taken]:
     if config.lora is not None and only is None:
@@ -260,8 +303,11 @@ def _trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str
     def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
         return {}, {name: (p.detach().float() - before[name].float()).cpu() for name, p in chosen.items()}
 
+    def size(l1: L1) -> Tensor:
+        return _mean_absolute(parameter - before[name] for name, parameter in chosen.items())
+
     try:
-        yield _Taken(list(chosen), list(chosen.values()), read)
+        yield _Taken(list(chosen), list(chosen.values()), read, size)
     finally:
         with torch.no_grad():
             for name, parameter in vlm.model.named_parameters():
@@ -302,8 +348,14 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
             )
         return factors, {}
 
+    def size(l1: L1) -> Tensor:
+        if l1.of == "product":
+            layers = [vlm.model.get_submodule(name) for name in modules]
+            return _mean_absolute(layer.get_delta_weight("default") for layer in layers)
+        return _mean_absolute(p for name, p in trained.items() if l1.of == "factors" or ".lora_B." in name)
+
     try:
-        yield _Taken(list(trained), list(trained.values()), read)
+        yield _Taken(list(trained), list(trained.values()), read, size)
     finally:
         wrapped.unload()
         for name, parameter in vlm.model.named_parameters():

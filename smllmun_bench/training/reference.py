@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from smllmun_bench.models.vlm import Query, Vlm
+from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
 from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example
 
@@ -40,6 +40,15 @@ class Reference:
         self, examples: Sequence[Example], *, chunk: int = 64
     ) -> Callable[[Sequence[Example], Tensor], Tensor]:
         """A function from examples, and the owner of each answer token, to log p_θ0, (tokens, vocabulary)."""
+        return self.per_token(examples, lambda batch, scores: scores.logits.log_softmax(-1), chunk=chunk)
+
+    def per_token(
+        self, examples: Sequence[Example], make: Callable[[Sequence[Example], AnswerScores], Tensor], *, chunk: int = 64
+    ) -> Callable[[Sequence[Example], Tensor], Tensor]:
+        """A function from examples, and the owner of each answer token, to what `make` gave for these tokens under θ0.
+
+        `make` gets a batch and its scores, and returns one row for each of their tokens.
+        """
         started = time.perf_counter()
         table: dict[tuple[str, str, str], Tensor] = {}
         for at in range(0, len(examples), chunk):
@@ -48,8 +57,9 @@ class Reference:
                 scores = self._vlm.score_answers(
                     [self._vlm.encode(Query(e.question, e.images), e.answer) for e in batch]
                 )
+                made = make(batch, scores)
             for index, example in enumerate(batch):
-                table[_name(example)] = scores.logits[scores.owner == index].log_softmax(-1).cpu()
+                table[_name(example)] = made[scores.owner == index].cpu()
         self._spent(examples, started)
         device = self._vlm.device
 
