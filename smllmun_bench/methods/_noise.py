@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,9 +15,6 @@ from smllmun_bench.models.vlm import Query
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import AnswerScores, Vlm
     from smllmun_bench.training.examples import Example
-
-Mark = Callable[[Packed, Tensor], Tensor]
-"""(the batch, its hidden states) -> where noise goes, (rows, length)."""
 
 
 def score(vlm: "Vlm", examples: Sequence["Example"]) -> "AnswerScores":
@@ -60,23 +56,17 @@ def at_block(vlm: "Vlm", index: int, method: str, change: Callable[[Packed, Tens
         handle.remove()
 
 
-@dataclass(slots=True)
 class Noise:
-    """Gaussian noise at marked tokens. `size` is a multiple of the standard deviation of the hidden states of the
-    token's modality, or absolute. A token's noise is fixed by its position; `redraw` draws the pattern anew."""
+    """Gaussian noise at marked tokens, always the same at one position until `redraw`.
 
-    vlm: "Vlm"
-    size: float
-    relative: bool
-    seed: int
-    marked: int = 0  # tokens in the last pass
-    _table: Tensor = field(init=False)
+    `size` is its standard deviation: in those of the hidden states of the token's modality, or absolute.
+    """
 
-    def __post_init__(self) -> None:
-        self._generator = torch.Generator().manual_seed(self.seed)
+    def __init__(self, vlm: "Vlm", size: float, *, relative: bool, seed: int) -> None:
+        self._vlm, self._size, self._relative = vlm, size, relative
+        self._generator = torch.Generator().manual_seed(seed)
         self._table = torch.empty(0, 0)
-
-    _generator: torch.Generator = field(init=False)
+        self.marked = 0  # tokens in the last pass
 
     def redraw(self) -> None:
         self._table = torch.empty(0, 0)
@@ -86,10 +76,10 @@ class Noise:
         if self._table.shape[0] < longest or self._table.shape[1] != hidden.shape[-1]:
             self._table = torch.randn((max(1024, longest), hidden.shape[-1]), generator=self._generator)
         where = where.to(hidden.device)
-        noise = self._table[packed.positions].to(hidden.device, hidden.dtype) * self.size
-        if self.relative:
+        noise = self._table[packed.positions].to(hidden.device, hidden.dtype) * self._size
+        if self._relative:
             scale = torch.ones(hidden.shape[:2], device=hidden.device, dtype=hidden.dtype)
-            for part in (pictures(packed, self.vlm.image_token), words(packed, self.vlm.image_token)):
+            for part in (pictures(packed, self._vlm.image_token), words(packed, self._vlm.image_token)):
                 if part.any():
                     inside = part.to(hidden.device)
                     scale[inside] = hidden[inside].detach().std()

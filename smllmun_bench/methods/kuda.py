@@ -64,7 +64,7 @@ class Kuda:
 
         import torch
 
-        from smllmun_bench.methods._noise import frozen, score
+        from smllmun_bench.methods._noise import score
         from smllmun_bench.methods._projection import covariances, heard, relaxed
         from smllmun_bench.methods._tokens import passing, real, words
         from smllmun_bench.training import losses
@@ -92,6 +92,8 @@ class Kuda:
         outputs: list[Tensor] = []  # of the chosen blocks, at the tokens that count, since the last look
 
         def listen(name: str, output: "Tensor") -> None:
+            if not target.model.training:  # somebody asks how far training has come
+                return
             inside = (real if config.visual_tokens else _words)(passing(target))
             outputs.append(output[inside.to(output.device)])
 
@@ -103,7 +105,7 @@ class Kuda:
             nonlocal spent
             now = list(outputs)
             outputs.clear()
-            with frozen(target), _weights(weights, before):
+            with torch.no_grad(), _weights(weights, before):
                 score(target, examples)
             then = list(outputs)
             outputs.clear()

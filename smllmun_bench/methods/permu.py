@@ -60,7 +60,7 @@ class Permu:
                 "permu, span: text, puts noise on the name of the subject, and no forget row says what its subject is",
                 fix="tokens: msm, or a task whose rows have a subject",
             )
-        noise = Noise(target, config.noise, config.relative, data.seed)
+        noise = Noise(target, config.noise, relative=config.relative, seed=data.seed)
         spent = [0, 0]  # passes outside the loop, forward and backward
 
         def loss(batch: "Batch") -> "Terms":
