@@ -1,29 +1,30 @@
-"""How sure a row of the table is: identities are drawn again with replacement, seeds averaged within each identity.
+"""How sure a row of the table is: identities are drawn again with replacement, and so are the seeds of a row.
 
 Questions about one person stand or fall together, so persons are drawn, not questions; forget, retain and general
 identities are drawn apart. Target and gold are read on the same draw. `broken` is taken as it was measured.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from smllmun_bench.schema import Kind, Modality, Role, Score
-from smllmun_bench.scoring import ScoreVector, overall, summarise
+from smllmun_bench.metrics.statistics import seed_weights
+from smllmun_bench.schema import Score
+from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, ScoreVector, identity, overall, summarise
 
 DRAWS = 1000
 LEVEL = 0.95
 
-_COLUMNS: Mapping[str, tuple[tuple[Role, ...], Modality | None, Kind | None, str]] = {
-    "forget_image": ((Role.FORGET,), Modality.IMAGE_TEXT, Kind.OPEN, "forget"),
-    "forget_text": ((Role.FORGET,), Modality.TEXT, Kind.OPEN, "forget"),
-    "retain_image": ((Role.RETAIN,), Modality.IMAGE_TEXT, Kind.OPEN, "retain"),
-    "retain_text": ((Role.RETAIN,), Modality.TEXT, Kind.OPEN, "retain"),
-    "understanding_forget": ((Role.UNDERSTANDING_FORGET,), None, None, "forget"),
-    "understanding_retain": ((Role.UNDERSTANDING_RETAIN,), None, None, "retain"),
-    "general_vqa": ((Role.GENERAL,), None, None, "general"),
+_POOLS: Mapping[str, str] = {
+    "forget_image": "forget",
+    "forget_text": "forget",
+    "retain_image": "retain",
+    "retain_text": "retain",
+    "understanding_forget": "forget",
+    "understanding_retain": "retain",
+    "general_vqa": "general",
 }
 
 
@@ -42,27 +43,45 @@ def row_intervals(
     target: Sequence[Score],
     gold: Sequence[Score] | None,
     *,
+    memory: Collection[str] = MEMORY,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> dict[str, Interval]:
-    """95 % percentile intervals of every column of `ScoreVector` that can be drawn, and of `overall`.
+    """95 % percentile intervals of every column of `ScoreVector` that can be drawn, and of `overall`."""
+    return {
+        column: interval(values)
+        for column, values in row_draws(runs, target, gold, memory=memory, seed=seed, draws=draws).items()
+    }
 
-    `runs` are the scored items of one method, one list per seed.
+
+def row_draws(
+    runs: Sequence[Sequence[Score]],
+    target: Sequence[Score],
+    gold: Sequence[Score] | None,
+    *,
+    memory: Collection[str] = MEMORY,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> dict[str, np.ndarray]:
+    """Every column, and `overall` where it is defined, in each draw; NaN where it is not.
+
+    `runs` are the scored items of one method, one list per seed; `memory` is as for `scoring.overall`. Rows that were
+    asked the same items see the same draws, so their difference is a paired one.
     """
     groups = [runs, [target], *([[gold]] if gold is not None else [])]
     ours, *others = drawn_columns(groups, seed=seed, draws=draws)
-    found = {column: _interval(values) for column, values in ours.items()}
+    found = dict(ours)
     if gold is None:
         return found
     fixed = [_mean_vector(group) for group in (runs, [target], [gold])]
-    samples: list[float] = []
+    samples = np.full(draws, np.nan)
     for draw in range(draws):
         vectors = [_vector(fixed[i], part, draw) for i, part in enumerate((ours, *others))]
-        value = overall(vectors[0], vectors[1], vectors[2])
+        value = overall(vectors[0], vectors[1], vectors[2], memory=memory)
         if value is not None:
-            samples.append(value)
-    if samples:
-        found["overall"] = _interval(np.array(samples))
+            samples[draw] = value
+    if not np.isnan(samples).all():
+        found["overall"] = samples
     return found
 
 
@@ -75,7 +94,7 @@ def drawn_columns(
         pool: np.random.default_rng([seed, number]).multinomial(len(names), [1 / len(names)] * len(names), draws)
         for number, (pool, names) in enumerate(sorted(everybody.items()))
     }
-    return [_drawn(group, everybody, weights) for group in groups]
+    return [_drawn(group, everybody, weights, seed_weights(len(group), draws=draws, seed=seed)) for group in groups]
 
 
 def mean_vector(runs: Sequence[Sequence[Score]]) -> ScoreVector:
@@ -92,45 +111,44 @@ def _mean_vector(runs: Sequence[Sequence[Score]]) -> ScoreVector:
     return ScoreVector(**values)
 
 
-def _belongs(score: Score, column: str) -> bool:
-    roles, modality, kind, _ = _COLUMNS[column]
-    return score.role in roles and modality in (None, score.modality) and kind in (None, score.kind)
-
-
-def _identity(score: Score) -> str:
-    return score.entity_id or f"item {score.item_id}"
-
-
 def _members(groups: Sequence[Sequence[Score]]) -> dict[str, list[str]]:
     """Pool -> the identities that any column of it has."""
     pools: dict[str, set[str]] = defaultdict(set)
     for scores in groups:
         for score in scores:
-            for column, (_, _, _, pool) in _COLUMNS.items():
-                if _belongs(score, column):
-                    pools[pool].add(_identity(score))
+            for column, pool in _POOLS.items():
+                if COLUMN_ITEMS[column].holds(score):
+                    pools[pool].add(identity(score))
     return {pool: sorted(names) for pool, names in pools.items()}
 
 
 def _drawn(
-    runs: Sequence[Sequence[Score]], everybody: Mapping[str, Sequence[str]], weights: Mapping[str, np.ndarray]
+    runs: Sequence[Sequence[Score]],
+    everybody: Mapping[str, Sequence[str]],
+    weights: Mapping[str, np.ndarray],
+    seeds: np.ndarray,
 ) -> dict[str, np.ndarray]:
     result: dict[str, np.ndarray] = {}
-    for column, (_, _, _, pool) in _COLUMNS.items():
-        sums: dict[str, list[float]] = defaultdict(list)
-        for scores in runs:
-            for score in scores:
-                if _belongs(score, column):
-                    sums[_identity(score)].append(score.headline)
-        if not sums:
-            continue
-        has = np.array([name in sums for name in everybody[pool]], dtype=float)
-        means = np.array([sum(sums[name]) / len(sums[name]) if name in sums else 0.0 for name in everybody[pool]])
-        counted = weights[pool] @ has
-        if counted.any():
-            result[column] = np.divide(
-                weights[pool] @ means, counted, out=np.full(len(counted), np.nan), where=counted > 0
-            )
+    for column, pool in _POOLS.items():
+        tables = [_identity_means(scores, column, everybody[pool]) for scores in runs if pool in everybody]
+        drawn = [_divided(weights[pool] @ means, weights[pool] @ has) for means, has in tables if has.any()]
+        if len(drawn) == len(runs):
+            result[column] = (seeds * np.stack(drawn, axis=1)).sum(axis=1)
+    return result
+
+
+def _identity_means(scores: Sequence[Score], column: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Each identity's mean in one column of one seed (0 where it has none), and whether it has any."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for score in scores:
+        if COLUMN_ITEMS[column].holds(score):
+            values[identity(score)].append(score.headline)
+    means = [sum(values[name]) / len(values[name]) if name in values else 0.0 for name in names]
+    return np.array(means), np.array([name in values for name in names], dtype=float)
+
+
+def _divided(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     return result
 
 
@@ -140,6 +158,7 @@ def _vector(fixed: ScoreVector, drawn: Drawn, draw: int) -> ScoreVector:
     return ScoreVector(**values | known)
 
 
-def _interval(values: np.ndarray) -> Interval:
+def interval(values: np.ndarray) -> Interval:
+    """The percentile interval of draws; NaN draws are left out."""
     low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

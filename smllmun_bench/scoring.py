@@ -7,8 +7,9 @@ A score is a function of the items and the predictions alone, and a summary of t
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.metrics import aggregate, composites, item_metrics, statistics
@@ -20,7 +21,46 @@ from smllmun_bench.tasks import MetricPlan
 TaskMetrics = Mapping[Kind, MetricPlan]
 NOT_GENERATED = "not_generated"  # only the answer's log-probabilities were taken: nothing was said
 UNDERSTANDING = (Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
+MEMORY = ("forget_image", "forget_text")  # the columns that unlearning is to move
 SHOWN = 8  # names in an error message
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnItems:
+    """Which items a column of the table is the mean of. None: any."""
+
+    roles: tuple[Role, ...]
+    modality: Modality | None = None
+    kind: Kind | None = None
+
+    def holds(self, score: Score) -> bool:
+        return score.role in self.roles and self.modality in (None, score.modality) and self.kind in (None, score.kind)
+
+
+COLUMN_ITEMS: Mapping[str, ColumnItems] = MappingProxyType(
+    {
+        "forget_image": ColumnItems((Role.FORGET,), Modality.IMAGE_TEXT, Kind.OPEN),
+        "forget_text": ColumnItems((Role.FORGET,), Modality.TEXT, Kind.OPEN),
+        "retain_image": ColumnItems((Role.RETAIN,), Modality.IMAGE_TEXT, Kind.OPEN),
+        "retain_text": ColumnItems((Role.RETAIN,), Modality.TEXT, Kind.OPEN),
+        "understanding_forget": ColumnItems((Role.UNDERSTANDING_FORGET,)),
+        "understanding_retain": ColumnItems((Role.UNDERSTANDING_RETAIN,)),
+        "general_vqa": ColumnItems((Role.GENERAL,)),
+    }
+)
+
+
+def identity(score: Score) -> str:
+    """Whom an item is about; an item about nobody stands for itself."""
+    return score.entity_id or f"item {score.item_id}"
+
+
+def by_identity(scores: Iterable[Score]) -> dict[str, list[float]]:
+    """Identity -> its headlines, items in the order of their ids: what `statistics.paired_difference` compares."""
+    grouped: dict[str, list[float]] = {}
+    for score in sorted(scores, key=lambda score: score.item_id):
+        grouped.setdefault(identity(score), []).append(score.headline)
+    return grouped
 
 
 def check_metrics(metrics: TaskMetrics, *, where: str = "") -> None:
@@ -206,22 +246,24 @@ def overall(
     target: ScoreVector,
     gold: ScoreVector | None,
     *,
+    memory: Collection[str] = MEMORY,
     noise: float = 0.0,
     margin: float = 0.0,
 ) -> float | None:
     """The sorting scalar of `metrics.aggregate`: closeness to gold on memory, kept abilities, sanity.
 
-    None, undefined, without a gold model or where target and gold differ by no more than `noise`. Raises UserError
-    if the three vectors do not have the same columns.
+    `memory` are the columns that the target had something to forget in (`gate.Gate.measurable`). None, undefined,
+    without a gold model or where target and gold differ in none of them by more than `noise`. Raises UserError if the
+    three vectors do not have the same columns.
     """
     if gold is None:
         return None
     _same_columns(unlearned, target, gold)
-    memory = [_keep(unlearned, target, gold, (column,)) for column in ("forget_image", "forget_text")]
+    forgotten = [_keep(unlearned, target, gold, (column,)) for column in MEMORY if column in memory]
     parts = (("retain_image", "retain_text"), ("understanding_forget", "understanding_retain"), ("general_vqa",))
     keeps = [_keep(unlearned, target, gold, columns) for columns in parts]
     return aggregate.overall(
-        [part for part in memory if part],
+        [part for part in forgotten if part],
         [part for part in keeps if part],
         broken_unlearned=unlearned.broken or 0.0,
         broken_gold=gold.broken or 0.0,
@@ -253,7 +295,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _macro(scores: Sequence[Score], values: Sequence[float]) -> float:
-    return statistics.macro(values, [score.entity_id or f"item {score.item_id}" for score in scores])
+    return statistics.macro(values, [identity(score) for score in scores])
 
 
 def _cell(role: Role, modality: Modality, scores: Sequence[Score]) -> Cell:
@@ -266,7 +308,7 @@ def _cell(role: Role, modality: Modality, scores: Sequence[Score]) -> Cell:
         role=role,
         modality=modality,
         n=len(scores),
-        identities=len({score.entity_id or f"item {score.item_id}" for score in scores}),
+        identities=len({identity(score) for score in scores}),
         headline=_headline(scores),
         by_kind={kind.value: _headline(chosen) for kind, chosen in of_kind.items()},
         metrics={name: _macro(chosen, [s.values[name] for s in chosen]) for name, chosen in with_name.items()},
@@ -280,20 +322,14 @@ def _headline(scores: Sequence[Score]) -> float:
 
 
 def _vector(scores: Sequence[Score]) -> ScoreVector:
-    def column(*roles: Role, modality: Modality | None = None, kind: Kind | None = None) -> float | None:
-        chosen = [s for s in scores if s.role in roles and modality in (None, s.modality) and kind in (None, s.kind)]
-        return _headline(chosen) if chosen else None
-
+    means: dict[str, float | None] = {}
+    for column, of in COLUMN_ITEMS.items():
+        chosen = [score for score in scores if of.holds(score)]
+        means[column] = _headline(chosen) if chosen else None
     written = [score for score in scores if "meaningful" in score.values]
     kept = (Role.RETAIN, *UNDERSTANDING, Role.GENERAL)
     return ScoreVector(
-        forget_image=column(Role.FORGET, modality=Modality.IMAGE_TEXT, kind=Kind.OPEN),
-        forget_text=column(Role.FORGET, modality=Modality.TEXT, kind=Kind.OPEN),
-        retain_image=column(Role.RETAIN, modality=Modality.IMAGE_TEXT, kind=Kind.OPEN),
-        retain_text=column(Role.RETAIN, modality=Modality.TEXT, kind=Kind.OPEN),
-        understanding_forget=column(Role.UNDERSTANDING_FORGET),
-        understanding_retain=column(Role.UNDERSTANDING_RETAIN),
-        general_vqa=column(Role.GENERAL),
+        **means,
         meaningful=_mean([score.values["meaningful"] for score in written]),
         refusal_forget=_mean([score.state == State.REFUSAL for score in written if score.role is Role.FORGET]),
         refusal_retain=_mean([score.state == State.REFUSAL for score in written if score.role in kept]),

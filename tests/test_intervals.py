@@ -1,8 +1,9 @@
 """Intervals: nothing to be unsure of gives no width, and the same draw is read for method, target and gold."""
 
+import numpy as np
 import pytest
 
-from smllmun_bench.intervals import Interval, mean_vector, row_intervals
+from smllmun_bench.intervals import Interval, mean_vector, row_draws, row_intervals
 from smllmun_bench.schema import Kind, Modality, Role, Score
 
 ROLES = (Role.FORGET, Role.RETAIN, Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN, Role.GENERAL)
@@ -78,7 +79,30 @@ def test_a_column_that_few_persons_have_keeps_its_place_in_every_draw() -> None:
     assert found["overall"].low <= found["overall"].high
 
 
-def test_seeds_are_averaged_within_each_person() -> None:
-    """One seed is right where the other is wrong, so each person is at one half."""
+def test_seeds_are_averaged_within_each_person_and_drawn_too() -> None:
+    """One seed is right where the other is wrong: the mean person is at one half, and which seed was lucky counts."""
     other = scores(same(1.0) | {Role.FORGET: [1.0, 0.0], Role.RETAIN: [1.0, 1.0, 0.0]})
-    assert row_intervals([MIXED, other], TARGET, GOLD)["forget_image"] == Interval(0.5, 0.5)
+    draws = row_draws([MIXED, other], TARGET, GOLD)["forget_image"]
+    assert draws.mean() == pytest.approx(0.5, abs=0.01)
+    both = np.isclose(draws, 0.5)
+    assert both.mean() >= 0.5  # one of each seed, in half of the draws: then nothing is left to differ
+
+
+def test_seeds_that_differ_widen_the_interval_and_equal_ones_do_not() -> None:
+    alone, apart = scores(same(0.5)), [scores(same(0.2)), scores(same(0.8)), scores(same(0.5))]
+    assert row_intervals([alone] * 3, TARGET, GOLD)["forget_image"] == Interval(0.5, 0.5)
+    wide = row_intervals(apart, TARGET, GOLD)["forget_image"]
+    assert wide.low < 0.3
+    assert wide.high > 0.7
+
+
+def test_a_row_and_the_row_beside_it_see_the_same_draws() -> None:
+    one, two = (row_draws([run], TARGET, GOLD)["overall"] for run in (MIXED, MIXED[::-1]))
+    assert (one - two).tolist() == [0.0] * len(one)
+
+
+def test_a_column_without_anything_to_forget_is_not_in_overall() -> None:
+    half = scores(same(1.0) | {Role.FORGET: [0.0, 1.0]})
+    one = row_draws([half], TARGET, GOLD, memory=("forget_image",))["overall"]
+    assert one.mean() == pytest.approx(row_draws([half], TARGET, GOLD)["overall"].mean(), abs=0.01)
+    assert "overall" not in row_draws([half], TARGET, GOLD, memory=())

@@ -10,13 +10,16 @@ def leaderboard(
     folder: Annotated[Path, typer.Argument(help="Folder with runs.")] = Path("results"),
     csv: Annotated[Path | None, typer.Option(help="Write the rows to this file too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw forgetting against retention (.svg, .png, .html).")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 where there was nothing to forget, or the target was damaged.")
+    ] = False,
 ) -> None:
     """Rank every finished run below a folder; seeds of one setting are one row."""
     from smllmun_bench.errors import UserError
     from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.pipeline.standings import find_runs, mixed_versions, publishable, standings
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.report.leaderboard import leaderboard_tables, rank, to_csv
+    from smllmun_bench.report.leaderboard import caveats, gate_lines, leaderboard_tables, rank, to_csv
 
     fit, out = publishable(find_runs(folder))
     if not fit:
@@ -26,6 +29,8 @@ def leaderboard(
     console = make_console()
     for table in leaderboard_tables(rows):
         console.print(table)
+    for line in caveats(rows):
+        console.print(line, soft_wrap=True)
     for left in [*out, *older]:
         console.print(f"left out: {left.run.folder} ({left.why.splitlines()[0]})", soft_wrap=True)
     if versions := mixed_versions(rows):
@@ -40,3 +45,6 @@ def leaderboard(
         plot.parent.mkdir(parents=True, exist_ok=True)
         draw(rows, plot)
         typer.echo(f"plot         {plot}")
+    if strict and (shut := gate_lines(rows)):
+        typer.echo(f"strict: {'; '.join(shut)}", err=True)
+        raise typer.Exit(1)

@@ -52,7 +52,9 @@ def run(
     csv: Annotated[Path | None, typer.Option(help="Leaderboard file; default <output>/leaderboard.csv.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose request: test, or validation people.")] = Fold.TEST,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first method that fails.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first failure; exit 1 if there was nothing to forget.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Paths only.")] = False,
     online: Annotated[bool, typer.Option(help="Allow looking at the model hub.")] = False,
 ) -> None:
@@ -81,9 +83,11 @@ def run(
             break
     if parallel.rank() > 0:
         return
-    _show(console, opened, chosen, finished, output, csv)
+    shut = _show(console, opened, chosen, finished, output, csv)
     opened.shop.store.record_run(f"{task}-{'-'.join(c.label for c in chosen)}", [e.key for e in opened.events])
-    if any(part.manifest.status == "failed" for part in finished):
+    if strict and shut:
+        typer.echo(f"strict: {'; '.join(shut)}", err=True)
+    if any(part.manifest.status == "failed" for part in finished) or (strict and shut):
         raise typer.Exit(1)
 
 
@@ -104,11 +108,12 @@ def _show(
     finished: "list[Finished]",
     output: Path,
     csv: Path | None,
-) -> None:
+) -> list[str]:
+    """Tables on the console and the CSV; gives why the gate is shut, if it is."""
     from smllmun_bench.cli._tables import answers_table, mask_lines, standings_table
     from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.pipeline.standings import RunFolder, publishable, standings
-    from smllmun_bench.report.leaderboard import rank, to_csv
+    from smllmun_bench.report.leaderboard import caveats, gate_lines, rank, to_csv
     from smllmun_bench.report.table import stages_table
 
     shop = opened.shop
@@ -123,6 +128,10 @@ def _show(
     for standing in rows:
         for line in mask_lines(standing):
             console.print(line, soft_wrap=True)
+    for line in caveats(standing.row for standing in rows):
+        console.print(line, soft_wrap=True)
+    for check in finished[0].gate.failed() if finished else ():
+        console.print(f"  {check.line()}", soft_wrap=True)
     for left in out:
         console.print(f"{left.run.manifest.label}: {left.why}", soft_wrap=True, style="red")
     console.print(stages_table(opened.events))
@@ -135,3 +144,4 @@ def _show(
         typer.echo(f"run          {part.folder}")
     if fit:
         typer.echo(f"leaderboard  {path}")
+    return gate_lines(standing.row for standing in rows)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smllmun_bench.schema import Fold
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -23,6 +25,12 @@ def tune(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that try points at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
+    fold: Annotated[Fold, typer.Option(help="Whose scores choose; `test` needs --allow-test-selection.")] = (
+        Fold.VALIDATION
+    ),
+    allow_test_selection: Annotated[
+        bool, typer.Option("--allow-test-selection", help="Choose on reported people; the rows will say so.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Search each method's space (baselines/<method>/space.yaml) on validation people; test people are never asked."""
@@ -32,9 +40,9 @@ def tune(
     from smllmun_bench.errors import UserError
     from smllmun_bench.pipeline import recipes, tuning
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.schema import Fold
 
     stay_offline()
+    tuning.check_fold(fold, allow_test=allow_test_selection)
     console = make_console(quiet=quiet)
     named = _options.names(method)
     if not named:
@@ -47,26 +55,27 @@ def tune(
         tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
         for path, start in zip(paths, starts, strict=True)
     ]
-    asked = Asked(model, task, store=store, device=device, fold=Fold.VALIDATION, quiet=quiet)
+    asked = Asked(model, task, store=store, device=device, fold=fold, quiet=quiet)
     opened = open_shop(asked, console)
     make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
     options = [f"--model {model} --task {task} --seed {seed}", f"--budget {budget}" if budget else ""]
     options += [f"--device {device}" if device != "cpu" else ""]
+    options += ["--fold test --allow-test-selection" if fold is Fold.TEST else ""]
     hopeless: list[str] = []
     for start, points in zip(starts, todo, strict=True):
-        tried = tuning.tune(opened.shop, points, seed=seed)
-        _tell(console, start, tried)
+        tried = tuning.tune(opened.shop, points, seed=seed, allow_test=allow_test_selection)
+        _tell(console, start, tried, fold)
         if tried[0].overall is None:
             hopeless.append(start.method.name)
         elif write:
             command = f"smllmun-bench tune --method {start.method.name} {' '.join(part for part in options if part)}"
-            _write(start, tried[0], opened.shop.card.name, command)
-    console.print(tuning.NOTE)
+            _write(start, tried[0], opened.shop.card.name, command, fold)
+    console.print(tuning.NOTE if fold is Fold.VALIDATION else tuning.TEST_NOTE)
     if hopeless:
         raise UserError("no point of the space has a defined overall score", where=f"method {', '.join(hopeless)}")
 
 
-def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]") -> None:
+def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: Fold) -> None:
     from smllmun_bench.cli._tables import lines_table
 
     columns = ("forget_image", "forget_text", "retain_image", "retain_text", "understanding_forget", "general_vqa")
@@ -78,16 +87,17 @@ def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]") -> None
         )
         for point in tried
     ]
-    console.print(lines_table(f"{start.label} on validation people", ("settings", "overall", *columns), lines))
+    console.print(lines_table(f"{start.label} on {fold.value} people", ("settings", "overall", *columns), lines))
 
 
-def _write(start: "Chosen", best: "Point", model: str, command: str) -> None:
+def _write(start: "Chosen", best: "Point", model: str, command: str, fold: Fold) -> None:
     from smllmun_bench.config import apply_overrides
     from smllmun_bench.pipeline import recipes
     from smllmun_bench.resources import shipped
 
     path = shipped("baselines") / start.method.name / f"{model}.yaml"
-    recipes.write(path, start.method, model, command, apply_overrides(start.config, best.settings))
+    config = apply_overrides(start.config, best.settings)
+    recipes.write(path, start.method, model, command, config, selected_on=fold.value)
     typer.echo(f"recipe  {path}")
 
 

@@ -100,7 +100,8 @@ def seed_weights(seeds: int, *, draws: int, seed: int) -> np.ndarray:
     >>> seed_weights(1, draws=2, seed=0).tolist()
     [[1.0], [1.0]]
     """
-    return np.random.default_rng(seed).multinomial(seeds, [1 / seeds] * seeds, draws) / seeds
+    shares: np.ndarray = np.random.default_rng(seed).multinomial(seeds, [1 / seeds] * seeds, draws) / seeds
+    return shares
 
 
 def bootstrap_p(differences: Sequence[float] | np.ndarray) -> float:
@@ -130,7 +131,8 @@ def smallest_difference(spread: float, identities: int, *, level: float = 0.95, 
     if identities < 1 or spread < 0:
         raise ValueError("a power note needs an identity, and a spread that is not negative")
     normal = NormalDist()
-    return (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)) * spread / math.sqrt(identities)
+    both = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(power)
+    return float(both * spread / math.sqrt(identities))
 
 
 def sign_flip_p(differences: Sequence[float] | np.ndarray, *, seed: int, draws: int = 2000) -> float:

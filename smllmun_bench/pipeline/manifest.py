@@ -62,12 +62,15 @@ class RunManifest(Frozen):
     limit: float | None
     config: JsonValue
     recipe_source: str
+    selected_on: str = ""  # validation, test (an override), by hand; nothing: not known, as for published values
     settings: str = ""  # digest of method, configuration and everything given, without the seed: one row of a table
     keys: dict[str, str]  # stage -> key in the store
     digests: dict[str, str]  # data, prompts, recipe, model, code
     target_run: str | None = None
     gold_run: str | None = None
     vector: Vector = Vector()
+    gate: str = ""  # the verdict of `gate.Gate`; nothing: written before there was one
+    measurable: tuple[str, ...] | None = None  # memory columns that `overall` is made of; null: all
     figures: dict[str, float] = Field(default_factory=dict)
     cost: CostRecord = CostRecord()
     version: str

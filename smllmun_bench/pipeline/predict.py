@@ -36,7 +36,7 @@ def predict(
     """One prediction per item, in the order of the items.
 
     Choices that are answered by log-probability are weighed, not generated. Open memory questions get the
-    log-probability of their true answer too.
+    log-probabilities of their true answer and, per token, of their perturbed answers too.
     """
     from smllmun_bench.models.vlm import Query
 
@@ -59,7 +59,7 @@ def predict(
         on_done=on_done,
     )
     pairs = [(query(item), option) for item in weighed for option in _options(item, task)]
-    pairs += [(query(item), item.answer) for item in known]
+    pairs += [(query(item), answer) for item in known for answer in (item.answer, *item.perturbed_answers)]
     rows = vlm.answer_logprobs(pairs) if pairs else []
     on_done(len(weighed))
     options: dict[str, tuple[float, ...]] = {}
@@ -67,7 +67,12 @@ def predict(
     for item in weighed:
         options[item.item_id] = tuple(sum(row) for row in rows[at : at + len(item.choices)])
         at += len(item.choices)
-    answers = {item.item_id: rows[at + n] for n, item in enumerate(known)}
+    answers: dict[str, tuple[float, ...]] = {}
+    perturbed: dict[str, tuple[float, ...]] = {}
+    for item in known:
+        answers[item.item_id], *wrong = rows[at : at + 1 + len(item.perturbed_answers)]
+        perturbed[item.item_id] = tuple(sum(row) / len(row) for row in wrong)
+        at += 1 + len(item.perturbed_answers)
     spoken_by_id = {item.item_id: answer for item, answer in zip(spoken, generated, strict=True)}
     return [
         Prediction(item.item_id, run_id, "", finish_reason="none", option_logprobs=options[item.item_id])
@@ -78,6 +83,7 @@ def predict(
             spoken_by_id[item.item_id].text,
             finish_reason=spoken_by_id[item.item_id].finish_reason,
             answer_logprobs=answers.get(item.item_id),
+            perturbed_logprobs=perturbed.get(item.item_id),
         )
         for item in items
     ]

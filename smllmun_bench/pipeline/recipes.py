@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import create_model
 
@@ -15,11 +15,15 @@ from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.methods.base import Method, MethodConfig
 from smllmun_bench.resources import shipped
 
+SelectedOn = Literal["", "validation", "test", "by hand"]
+"""Whose scores chose the settings. Nothing: nobody's here, as for published values. `test` taints a row."""
+
 
 class _Recipe(Frozen):
     method: str
     model: str
     source: str  # where the numbers come from: a paper, or the command that chose them
+    selected_on: SelectedOn = ""
 
 
 class Variant(Frozen):
@@ -37,6 +41,7 @@ class Chosen:
     method: Method[Any]
     config: MethodConfig
     source: str
+    selected_on: SelectedOn = ""
 
 
 def choose(name: str, model: str, settings: tuple[str, ...] = ()) -> Chosen:
@@ -47,43 +52,51 @@ def choose(name: str, model: str, settings: tuple[str, ...] = ()) -> Chosen:
     """
     plain, _, variant = name.partition("@")
     method = methods.get(plain, where="--method")
-    config, source = _recipe(method, model)
+    config, source, selected_on = _recipe(method, model)
     if variant:
         config = apply_overrides(config, _variant(method.name, variant).settings, where=f"variant {variant!r}")
     config = apply_overrides(config, settings)
-    return Chosen(f"{method.name}@{variant}" if variant else method.name, method, config, source)
+    if settings and selected_on != "test":  # what is chosen by hand on top does not take that stamp away
+        selected_on = "by hand"
+    return Chosen(f"{method.name}@{variant}" if variant else method.name, method, config, source, selected_on)
 
 
 def variants(method: str) -> list[str]:
     return sorted(path.stem for path in (shipped("baselines") / method / "variants").glob("*.yaml"))
 
 
-def write(path: Path, method: Method[Any], model: str, source: str, config: MethodConfig) -> None:
+def write(
+    path: Path, method: Method[Any], model: str, source: str, config: MethodConfig, selected_on: SelectedOn = ""
+) -> None:
     """Save a recipe, only what differs from the method's defaults."""
     from ruamel.yaml import YAML
 
     path.parent.mkdir(parents=True, exist_ok=True)
     body: dict[str, object] = {"method": method.name, "model": model, "source": source}
+    body |= {"selected_on": selected_on} if selected_on else {}
     body |= {"config": config.model_dump(mode="json", exclude_defaults=True)}
     with path.open("w", encoding="utf-8") as file:
         YAML(typ="rt").dump(body, file)
 
 
-def read(path: Path, method: Method[Any]) -> tuple[MethodConfig, str]:
-    """The settings in a recipe file, and where they come from. Raises UserError for every fault of the file."""
+def read(path: Path, method: Method[Any]) -> tuple[MethodConfig, str, SelectedOn]:
+    """The settings in a recipe file, where they come from, and whose scores chose them.
+
+    Raises UserError for every fault of the file.
+    """
     shape = create_model("Recipe", __base__=_Recipe, config=(method.config, method.config()))
     recipe: Any = read_yaml(path, shape)
     if recipe.method != method.name:
         raise UserError(f"the recipe is for {recipe.method!r}", where=str(path), fix=f"method: {method.name}")
-    return recipe.config, recipe.source
+    return recipe.config, recipe.source, recipe.selected_on
 
 
-def _recipe(method: Method[Any], model: str) -> tuple[MethodConfig, str]:
+def _recipe(method: Method[Any], model: str) -> tuple[MethodConfig, str, SelectedOn]:
     folder = shipped("baselines") / method.name
     for path in (folder / f"{model}.yaml", folder / "default.yaml"):
         if path.is_file():
             return read(path, method)
-    return method.config(), "the method's own defaults"
+    return method.config(), "the method's own defaults", ""
 
 
 def _variant(method: str, name: str) -> Variant:

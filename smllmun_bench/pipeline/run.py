@@ -8,6 +8,8 @@ from pathlib import Path
 
 from smllmun_bench import __version__
 from smllmun_bench.errors import RunFailed
+from smllmun_bench.gate import Gate, gate
+from smllmun_bench.gold import Answers, to_gold
 from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline import stages
 from smllmun_bench.pipeline.canonical import digest
@@ -19,8 +21,8 @@ from smllmun_bench.pipeline.recipes import Chosen
 from smllmun_bench.pipeline.records import write_predictions, write_scored_items
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.pipeline.store import Entry
-from smllmun_bench.schema import Item, Prediction, Score
-from smllmun_bench.scoring import ScoreVector, Summary, overall, score_items, summarise
+from smllmun_bench.schema import Item, Score
+from smllmun_bench.scoring import Summary, overall, score_items, summarise
 from smllmun_bench.training import parallel
 
 PREDICTIONS, ITEMS, SCORES = "predictions.parquet", "items.parquet", "scores.json"
@@ -33,6 +35,16 @@ class Finished:
     folder: Path
     manifest: RunManifest
     scores: tuple[Score, ...]
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class _Yardsticks:
+    """What every row is held against."""
+
+    target: Answers
+    gold: Answers | None
+    gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class _References:
     target: Finished
     gold: Finished | None
     model: ModelRef
+    yardsticks: _Yardsticks
 
 
 def run(
@@ -67,22 +80,25 @@ def _references(shop: Workshop, forget_percent: int, output: Path) -> _Reference
         "target": stages.target(shop),
         "gold": stages.gold(shop),
     }
-    asked: dict[str, tuple[Entry, tuple[Score, ...], list[Prediction], ModelRef]] = {}
+    asked: dict[str, tuple[Entry, ModelRef, Answers]] = {}
     items = stages.questions(shop)
     for name, model in models.items():
         if model is not None:
             entry, predictions = stages.ask(shop, model, None, name)
-            asked[name] = (entry, tuple(score_items(items, predictions, shop.task.metrics)), predictions, model)
-    vectors = {name: summarise(scores).vector for name, (_, scores, _, _) in asked.items()}
+            asked[name] = (entry, model, Answers(score_items(items, predictions, shop.task.metrics), predictions))
+    answers = {name: answered for name, (_, _, answered) in asked.items()}
+    gold = answers.get("gold")
+    verdict = gate(answers["base"].scores, answers["target"].scores, gold.scores if gold else None)
+    yardsticks = _Yardsticks(answers["target"], gold, verdict)
     finished: dict[str, Finished] = {}
-    for name, (entry, scores, predictions, model) in asked.items():
+    for name, (entry, model, answered) in asked.items():
         record = _record(shop, forget_percent, entry, model).model_copy(
             update={"run_id": _run_id(name, shop, forget_percent, None, entry), "label": name, "kind": "reference"}
         )
-        finished[name] = _write(output, record, items, predictions, scores, vectors["target"], vectors.get("gold"))
+        finished[name] = _write(output, record, items, answered, yardsticks)
     start = models["target"]
     assert start is not None
-    return _References(finished["base"], finished["target"], finished.get("gold"), start)
+    return _References(finished["base"], finished["target"], finished.get("gold"), start, yardsticks)
 
 
 def _unlearned(
@@ -98,6 +114,7 @@ def _unlearned(
         "seed": seed,
         "config": choice.config.model_dump(mode="json"),
         "recipe_source": choice.source,
+        "selected_on": choice.selected_on,
         "settings": settings,
         "target_run": references.target.manifest.run_id,
         "gold_run": references.gold.manifest.run_id if references.gold is not None else None,
@@ -110,7 +127,7 @@ def _unlearned(
             update=common
             | {"run_id": f"{choice.label}-s{seed}-{settings[:8]}", "status": "failed", "error": str(failure)}
         )
-        return _write_failed(output, record)
+        return _write_failed(output, record, references.yardsticks.gate)
     about = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))
     record = _record(shop, forget_percent, entry, references.model)
     record = record.model_copy(
@@ -133,14 +150,8 @@ def _unlearned(
         }
     )
     items = stages.questions(shop)
-    scores = tuple(score_items(items, predictions, shop.task.metrics))
-    target = _scores_vector(references.target)
-    gold = _scores_vector(references.gold) if references.gold is not None else None
-    return _write(output, record, items, predictions, scores, target, gold)
-
-
-def _scores_vector(finished: Finished) -> ScoreVector:
-    return summarise(finished.scores).vector
+    answered = Answers(score_items(items, predictions, shop.task.metrics), predictions)
+    return _write(output, record, items, answered, references.yardsticks)
 
 
 def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, entry: Entry) -> str:
@@ -181,34 +192,47 @@ def _write(
     output: Path,
     record: RunManifest,
     items: Sequence[Item],
-    predictions: Sequence[Prediction],
-    scores: tuple[Score, ...],
-    target: ScoreVector,
-    gold: ScoreVector | None,
+    answered: Answers,
+    against: _Yardsticks,
 ) -> Finished:
-    summary = summarise(scores)
+    summary = summarise(answered.scores)
+    target, gold = against.target, against.gold
     vector = Vector(
         **asdict(summary.vector),
-        overall=overall(summary.vector, target, gold),
+        overall=overall(
+            summary.vector,
+            summarise(target.scores).vector,
+            summarise(gold.scores).vector if gold else None,
+            memory=against.gate.measurable,
+        ),
         overall_memory=summary.composites.overall_memory,
         overall_understanding=summary.composites.overall_understanding,
     )
-    record = record.model_copy(update={"vector": vector})
+    record = record.model_copy(
+        update={"vector": vector, "gate": against.gate.verdict.value, "measurable": against.gate.measurable}
+    )
+    more = {
+        "gate": asdict(against.gate),
+        "gold": [asdict(column) for column in to_gold(answered, target, gold, measurable=against.gate.measurable)]
+        if gold
+        else None,
+    }
 
     def fill(folder: Path) -> None:
-        write_predictions(folder / PREDICTIONS, predictions)
-        write_scored_items(folder / ITEMS, items, predictions, scores)
-        atomic_write(folder / SCORES, _scores_json(summary, vector))
+        write_predictions(folder / PREDICTIONS, answered.predictions)
+        write_scored_items(folder / ITEMS, items, answered.predictions, answered.scores)
+        atomic_write(folder / SCORES, _scores_json(summary, vector, more))
 
-    return Finished(_replace_folder(output / record.run_id, record, fill), record, scores)
-
-
-def _write_failed(output: Path, record: RunManifest) -> Finished:
-    return Finished(_replace_folder(output / record.run_id, record, lambda folder: None), record, ())
+    folder = _replace_folder(output / record.run_id, record, fill)
+    return Finished(folder, record, tuple(answered.scores), against.gate)
 
 
-def _scores_json(summary: Summary, vector: Vector) -> str:
-    whole: Mapping[str, object] = json.loads(summary.to_json()) | {"vector": vector.model_dump()}
+def _write_failed(output: Path, record: RunManifest, verdict: Gate) -> Finished:
+    return Finished(_replace_folder(output / record.run_id, record, lambda folder: None), record, (), verdict)
+
+
+def _scores_json(summary: Summary, vector: Vector, more: Mapping[str, object]) -> str:
+    whole: Mapping[str, object] = json.loads(summary.to_json()) | {"vector": vector.model_dump(), **more}
     return json.dumps(whole, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 

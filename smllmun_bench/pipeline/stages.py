@@ -30,7 +30,7 @@ from smllmun_bench.training import parallel
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
 
-VERSIONS = {"pretrain": 2, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 1}
+VERSIONS = {"pretrain": 2, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 2}
 MEMORY = (Role.FORGET, Role.RETAIN)
 
 Watch = Callable[[str, int], Any]

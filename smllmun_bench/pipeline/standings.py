@@ -7,21 +7,33 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from smllmun_bench.errors import UserError
-from smllmun_bench.intervals import Interval, row_intervals
+from smllmun_bench.intervals import Interval, interval, row_draws
+from smllmun_bench.metrics.statistics import (
+    bootstrap_p,
+    holm,
+    identity_differences,
+    sign_flip_p,
+    smallest_difference,
+)
 from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.records import read_scored_items
-from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind
+from smllmun_bench.report.leaderboard import LeaderboardRow, Noise, RowKind, sort_key
 from smllmun_bench.schema import Fold, Kind, Modality, Role, Score
+from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
 
 ITEMS = "items.parquet"
 REFERENCES = ("base", "target", "gold")
+LEVEL = 0.05  # of the paired tests, after Holm's correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Standing:
     seeds: tuple[int | None, ...]
     intervals: Mapping[str, Interval]
     figures: Mapping[str, float] = field(default_factory=dict)
+    overall_draws: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,8 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
     """One row per model, task, forget ratio, settings and label, in the order of their first runs.
 
     A column is the mean over the seeds that have it, `overall` too. Failed runs have no row. Of two runs with equal
-    seed in one row the one written last counts.
+    seed in one row the one written last counts. Each method is tested against the target (what is remembered of the
+    forgotten people, signs flipped by person) and against the method ranked above it (`overall`, on the same draws).
     """
     done = [run for run in runs if run.manifest.status == "done"]
     out = [LeftOut(run, f"failed: {run.manifest.error}") for run in runs if run.manifest.status != "done"]
@@ -126,7 +140,7 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
     scores = cache(lambda folder: tuple(read_scores(next(run for run in done if run.folder == folder))))
     first = {run.folder: place for place, run in enumerate(runs)}
     ordered = sorted(groups.values(), key=lambda seeds: min(first[run.folder] for run in seeds.values()))
-    return [_standing(_by_seed(seeds), done, scores) for seeds in ordered], out
+    return _tested([_standing(_by_seed(seeds), done, scores) for seeds in ordered]), out
 
 
 def mixed_versions(rows: Iterable[LeaderboardRow]) -> list[str]:
@@ -177,8 +191,10 @@ def _by_seed(seeds: Mapping[int | None, RunFolder]) -> list[RunFolder]:
 def _standing(
     seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
 ) -> Standing:
-    intervals = _intervals(seeds, everything, scores)
+    draws = _draws(seeds, everything, scores)
+    intervals = {column: interval(values) for column, values in draws.items()}
     first = seeds[0].manifest
+    p_target, detectable = _against_target(seeds, everything, scores)
     vectors = [run.manifest.vector.model_dump() for run in seeds]
     columns: dict[str, Any] = {name: _mean([vector[name] for vector in vectors]) for name in vectors[0]}
     costs = [run.manifest.cost for run in seeds] if first.kind != "reference" else []
@@ -201,6 +217,10 @@ def _standing(
         overall_high=overall.high if overall else None,
         config=first.settings[:12] or None,
         kind=RowKind(first.kind),
+        gate=first.gate or None,
+        p_target=p_target,
+        detectable=detectable,
+        selected_on=first.selected_on or None,
     )
     figures = {name: _mean([run.manifest.figures.get(name) for run in seeds]) for name in first.figures}
     return Standing(
@@ -208,18 +228,76 @@ def _standing(
         tuple(run.manifest.seed for run in seeds),
         intervals,
         {name: value for name, value in figures.items() if value is not None},
+        draws.get("overall"),
     )
 
 
-def _intervals(
+def _tested(found: Sequence[Standing]) -> list[Standing]:
+    """The rows with their p values corrected within each table, and what lies within the noise named."""
+    place = {id(standing.row): number for number, standing in enumerate(found)}
+    tested = list(found)
+    ordered = sorted(found, key=lambda standing: sort_key(standing.row))
+    for _, group in groupby(ordered, key=lambda s: (s.row.task, s.row.forget_ratio, s.row.model)):
+        methods = [standing for standing in group if standing.row.kind is not RowKind.REFERENCE]
+        above = [None, *(_p_above(a, b) for a, b in zip(methods[1:], methods, strict=False))]
+        p_above, p_target = _holm(above), _holm([standing.row.p_target for standing in methods])
+        for standing, higher, target in zip(methods, p_above, p_target, strict=True):
+            noise = _noise(higher, target)
+            row = standing.row.model_copy(update={"p_above": higher, "p_target": target, "within_noise": noise})
+            tested[place[id(standing.row)]] = replace(standing, row=row)
+    return tested
+
+
+def _p_above(lower: Standing, higher: Standing) -> float | None:
+    if lower.overall_draws is None or higher.overall_draws is None:
+        return None
+    return bootstrap_p(higher.overall_draws - lower.overall_draws)
+
+
+def _holm(p_values: Sequence[float | None]) -> list[float | None]:
+    known = iter(holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(known) for p in p_values]
+
+
+def _noise(p_above: float | None, p_target: float | None) -> Noise | None:
+    if p_above is None and p_target is None:
+        return None
+    above, target = (p is not None and p > LEVEL for p in (p_above, p_target))
+    return Noise.BOTH if above and target else Noise.ABOVE if above else Noise.TARGET if target else Noise.NONE
+
+
+def _against_target(
     seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
-) -> dict[str, Interval]:
+) -> tuple[float | None, float | None]:
+    """p that nothing was forgotten, and the smallest difference that the test would find; None without a target."""
+    target = _reference(seeds[0], "target", everything)
+    if target is None or seeds[0].manifest.kind == "reference":
+        return None, None
+    before = by_identity(filter(_memory, scores(target.folder)))
+    each = [by_identity(filter(_memory, scores(run.folder))) for run in seeds]
+    if not before or any(ours.keys() != before.keys() for ours in each):
+        return None, None
+    differences = np.mean([identity_differences(ours, before) for ours in each], axis=0)
+    spread = float(differences.std(ddof=1)) if len(differences) > 1 else None
+    detectable = None if spread is None else smallest_difference(spread, len(differences))
+    return sign_flip_p(differences, seed=0), detectable
+
+
+def _memory(score: Score) -> bool:
+    return any(COLUMN_ITEMS[column].holds(score) for column in MEMORY)
+
+
+def _draws(
+    seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
+) -> dict[str, np.ndarray]:
     """Nothing where the target's run is not at hand: there is nothing to draw with."""
     target, gold = (_reference(seeds[0], label, everything) for label in ("target", "gold"))
     if target is None:
         return {}
     ours = [scores(run.folder) for run in seeds]
-    return row_intervals(ours, scores(target.folder), scores(gold.folder) if gold is not None else None)
+    measurable = seeds[0].manifest.measurable
+    memory = MEMORY if measurable is None else measurable
+    return row_draws(ours, scores(target.folder), scores(gold.folder) if gold is not None else None, memory=memory)
 
 
 def _reference(run: RunFolder, label: str, everything: Sequence[RunFolder]) -> RunFolder | None:

@@ -29,6 +29,11 @@ NOTE = (
     "what must stay against the target."
 )
 
+TEST_NOTE = (
+    "Chosen on the people whose forgetting is reported: the scores of these settings are too good, and every row made "
+    "with the recipe says so (selected_on)."
+)
+
 
 class Space(Frozen):
     """What to try: dotted key of the method's settings -> values. Every combination is a point."""
@@ -69,7 +74,7 @@ def points(
     Raises UserError for a key or value that the method does not have.
     """
     keys = list(space.grid)
-    every = [tuple(f"{key}={json.dumps(v)}" for key, v in zip(keys, row, strict=True)) for row in _rows(space)]
+    every = [tuple(f"{key}={_written(v)}" for key, v in zip(keys, row, strict=True)) for row in _rows(space)]
     budget = budget or space.budget
     if budget is not None and budget < len(every):
         kept = sorted(random.Random(seed).sample(range(len(every)), budget))
@@ -77,16 +82,30 @@ def points(
     return [Point(s, replace(start, config=apply_overrides(start.config, s, where=where))) for s in every]
 
 
-def tune(
-    shop: Workshop, todo: Sequence[Point], *, seed: int = 0, on_point: Callable[[Point], None] = lambda point: None
-) -> list[Point]:
-    """Every point run and scored, best first; failed ones last. Raises UserError for any fold but validation."""
-    if shop.fold is not Fold.VALIDATION:
+def check_fold(fold: Fold, *, allow_test: bool) -> None:
+    """Raises UserError for the test fold, unless the override is given."""
+    if fold is not Fold.VALIDATION and not allow_test:
         raise UserError(
-            f"hyperparameters cannot be chosen on the {shop.fold.value} fold: its people are those that are reported",
+            f"hyperparameters cannot be chosen on the {fold.value} fold: its people are those that are reported",
             where="--fold",
-            fix="validation",
+            fix="validation; or --allow-test-selection, which every row made with the recipe then says",
         )
+
+
+def tune(
+    shop: Workshop,
+    todo: Sequence[Point],
+    *,
+    seed: int = 0,
+    allow_test: bool = False,
+    on_point: Callable[[Point], None] = lambda point: None,
+) -> list[Point]:
+    """Every point run and scored, best first; failed ones last.
+
+    Raises UserError for any fold but validation. With `allow_test` the caller answers for it, and has to stamp what
+    comes out (`recipes.write(..., selected_on="test")`).
+    """
+    check_fold(shop.fold, allow_test=allow_test)
     target = stages.target(shop)
     before = _vector(shop, target, None, "target")
     blank = _vector(shop, stages.base(shop), None, "base")
@@ -112,6 +131,11 @@ def _tried(
 def _vector(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> ScoreVector:
     _, predictions = stages.ask(shop, model, artifact, name)
     return summarise(score_items(stages.questions(shop), predictions, shop.task.metrics)).vector
+
+
+def _written(value: JsonValue) -> str:
+    """As after `--set key=`, where a word stands without quotation marks."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _rows(space: Space) -> Iterator[tuple[JsonValue, ...]]:

@@ -21,6 +21,8 @@ from smllmun_bench.schema import Fidelity
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(min_length=1)]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+GATE_OPEN = "ok"
+ABOVE, TARGET, STAMP = "~", "\u2248", " (test)"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows a formula
 
 
@@ -30,6 +32,15 @@ class RowKind(StrEnum):
     REFERENCE = "reference"
     WEIGHTS = "weights"
     TEST_TIME = "test-time"
+
+
+class Noise(StrEnum):
+    """From what a row's result cannot be told apart, by a paired test with Holm's correction over its table."""
+
+    NONE = "none"
+    ABOVE = "above"  # the `overall` of the method one place higher
+    TARGET = "target"  # what the target remembers of the forgotten people
+    BOTH = "above, target"
 
 
 class LeaderboardRow(Frozen):
@@ -65,6 +76,12 @@ class LeaderboardRow(Frozen):
     overall_high: float | None = None
     config: Name | None = None
     kind: RowKind
+    gate: Name | None = None
+    within_noise: Noise | None = None
+    p_above: Share | None = None
+    p_target: Share | None = None
+    detectable: NonNegativeFloat | None = None
+    selected_on: Name | None = None
 
 
 COLUMNS = tuple(LeaderboardRow.model_fields)
@@ -76,8 +93,13 @@ def rank(rows: Iterable[LeaderboardRow]) -> tuple[LeaderboardRow, ...]:
     Rows compare within one task, forget ratio and model: by overall, highest first; those without overall come last
     and have no rank. References stand where their score puts them, without a rank. Equal scores share a rank (1, 1, 3).
     """
-    ordered = sorted(rows, key=lambda row: (_group(row), *_order(row)))
+    ordered = sorted(rows, key=sort_key)
     return tuple(ranked for _, group in groupby(ordered, key=_group) for ranked in _ranked(list(group)))
+
+
+def sort_key(row: LeaderboardRow) -> tuple[object, ...]:
+    """Where `rank` puts a row."""
+    return _group(row), *_order(row)
 
 
 def to_csv(rows: Iterable[LeaderboardRow]) -> str:
@@ -130,6 +152,47 @@ def leaderboard_tables(rows: Iterable[LeaderboardRow]) -> list[Table]:
     return [_table(list(group)) for _, group in groupby(rank(rows), key=_group)]
 
 
+def caveats(rows: Iterable[LeaderboardRow]) -> list[str]:
+    """What has to be said below the table of these rows: the gate's verdicts, noise, power, settings chosen on test."""
+    listed = list(rows)
+    methods = [row for row in listed if row.kind is not RowKind.REFERENCE]
+    lines = [f"GATE {line}" for line in gate_lines(listed)]
+    for noise, what in (
+        (Noise.ABOVE, f"{ABOVE} overall within noise of the row above"),
+        (Noise.TARGET, f"{TARGET} forgetting within noise of the untouched target"),
+    ):
+        named = [row.method for row in methods if noise in _noises(row)]
+        lines += [f"{what}: {', '.join(named)} (paired, Holm, 5 %)"] if named else []
+    detectable = [row.detectable for row in methods if row.detectable is not None]
+    if detectable:
+        lines.append(
+            f"Power: forgetting that differs from the target's by less than {max(detectable):.2f} would be missed in "
+            "one comparison of five or more."
+        )
+    if stamped := [row.method for row in methods if row.selected_on == "test"]:
+        lines.append(f"Settings chosen on the reported people: {', '.join(stamped)}. Their scores are too good.")
+    return lines
+
+
+def gate_lines(rows: Iterable[LeaderboardRow]) -> list[str]:
+    """One line per table whose gate is shut: why its rows mean nothing. Empty: all is well."""
+    shut = {(*_group(row), row.gate): row for row in rows if row.gate not in (None, GATE_OPEN)}
+    return [
+        f"{row.gate}: {row.task}, forget {row.forget_ratio * 100:.3g} %, {row.model}" for _, row in sorted(shut.items())
+    ]
+
+
+def _noises(row: LeaderboardRow) -> tuple[Noise, ...]:
+    return (Noise.ABOVE, Noise.TARGET) if row.within_noise is Noise.BOTH else (row.within_noise or Noise.NONE,)
+
+
+def marked(row: LeaderboardRow) -> str:
+    """The method's name with the signs that `caveats` explains."""
+    signs = {Noise.ABOVE: ABOVE, Noise.TARGET: TARGET}
+    signed = "".join(signs.get(noise, "") for noise in _noises(row))
+    return f"{row.method} {signed}".strip() + (STAMP if row.selected_on == "test" else "")
+
+
 def _table(rows: Sequence[LeaderboardRow]) -> Table:
     first = rows[0]
     table = new_table(f"{first.task} · forget {first.forget_ratio * 100:.3g} % · {first.model}")
@@ -142,7 +205,7 @@ def _table(rows: Sequence[LeaderboardRow]) -> Table:
         figures["overall"] = Figure(row.overall, row.overall_low, row.overall_high)
         table.add_row(
             str(row.rank or MISSING),
-            plain(row.method, style="italic" if row.kind is RowKind.REFERENCE else ""),
+            plain(marked(row), style="italic" if row.kind is RowKind.REFERENCE else ""),
             row.fidelity or row.kind,
             *(figure_text(figures[column.key]) for column in SCORE_COLUMNS),
         )

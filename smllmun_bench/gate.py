@@ -1,0 +1,127 @@
+"""The memorisation gate: is there anything to forget, and was the target a sound model to begin with?
+
+A target that never knew the facts makes every method look perfect, one that lost its abilities while memorising makes
+every method look harmless. Both are decided on the same items, paired, with people as the unit.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from smllmun_bench.metrics.statistics import Difference, paired_difference
+from smllmun_bench.schema import Score
+from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
+
+ABILITIES = ("understanding_forget", "understanding_retain", "general_vqa")
+RETAINED = ("retain_image", "retain_text")
+MARGIN = 0.05  # how much of an ability memorising may cost before the target counts as damaged
+DRAWS = 2000
+
+
+class Verdict(StrEnum):
+    OPEN = "ok"
+    NOTHING_TO_FORGET = "nothing to forget"
+    TARGET_DAMAGED = "target damaged"
+    BOTH = "nothing to forget, target damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One column: the target against another model on the same items, as target − other.
+
+    `holds`: for memory, that the target knows more beyond the noise; for an ability, that it did not lose more than the
+    margin beyond the noise.
+    """
+
+    column: str
+    against: str
+    target: float
+    other: float
+    difference: Difference
+    holds: bool
+
+    def line(self) -> str:
+        low, high = self.difference.low, self.difference.high
+        return (
+            f"{self.column}: target {self.target:.3f}, {self.against} {self.other:.3f}, "
+            f"difference {self.difference.mean:+.3f} ({low:+.3f} to {high:+.3f})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`measurable`: the memory columns that hold something to forget, which `scoring.overall` is made of."""
+
+    verdict: Verdict
+    measurable: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+    def failed(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.holds)
+
+
+def gate(
+    base: Sequence[Score],
+    target: Sequence[Score],
+    gold: Sequence[Score] | None,
+    *,
+    margin: float = MARGIN,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> Gate:
+    """Hold the target against base and gold, column by column (COLUMN_ITEMS), by a bootstrap over people.
+
+    A memory column is measurable if the lower end of the 95 % interval of target − base is above 0, and that of
+    target − gold too where there is a gold: what gold knows as well was never a secret. *Nothing to forget*: no memory
+    column is. *Target damaged*: in some ability the target is more than `margin` below the base and the whole interval
+    is below 0. Where all items of a column are about one person, items are the unit. Retained memory is checked and
+    told, and changes no verdict. Raises ValueError if the models were asked different items.
+    """
+    others = [("base", base), *([("gold", gold)] if gold is not None else [])]
+    checks: list[Check] = []
+    for column in (*MEMORY, *RETAINED):
+        # What must be kept is known to gold too.
+        for name, scores in others if column in MEMORY else others[:1]:
+            checks += _check(column, name, target, scores, floor=None, seed=seed, draws=draws)
+    for column in ABILITIES:
+        checks += _check(column, "base", target, base, floor=-margin, seed=seed, draws=draws)
+    failed = {check.column for check in checks if not check.holds}
+    asked = {check.column for check in checks}
+    measurable = tuple(column for column in MEMORY if column in asked - failed)
+    damaged = bool(failed & set(ABILITIES))
+    return Gate(_verdict(nothing=not measurable, damaged=damaged), measurable, tuple(checks))
+
+
+def _verdict(*, nothing: bool, damaged: bool) -> Verdict:
+    if nothing and damaged:
+        return Verdict.BOTH
+    return Verdict.NOTHING_TO_FORGET if nothing else Verdict.TARGET_DAMAGED if damaged else Verdict.OPEN
+
+
+def _check(
+    column: str,
+    name: str,
+    target: Sequence[Score],
+    other: Sequence[Score],
+    *,
+    floor: float | None,
+    seed: int,
+    draws: int,
+) -> list[Check]:
+    ours, theirs = (by_identity(filter(COLUMN_ITEMS[column].holds, scores)) for scores in (target, other))
+    if not ours and not theirs:
+        return []
+    if len(ours) == 1:
+        ours, theirs = _item_by_item(ours), _item_by_item(theirs)
+    difference = paired_difference(ours, theirs, seed=seed, draws=draws)
+    holds = difference.low > 0 if floor is None else not (difference.mean < floor and difference.high < 0)
+    return [Check(column, name, _macro(ours), _macro(theirs), difference, holds)]
+
+
+def _item_by_item(values: dict[str, list[float]]) -> dict[str, list[float]]:
+    return {f"{name} {number}": [value] for name, row in values.items() for number, value in enumerate(row)}
+
+
+def _macro(values: dict[str, list[float]]) -> float:
+    return math.fsum(math.fsum(row) / len(row) for row in values.values()) / len(values)
