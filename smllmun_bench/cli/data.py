@@ -1,16 +1,85 @@
-"""`smllmun-bench data`: the benchmark as files."""
+"""`smllmun-bench data`: data sets as files: build ours, check anybody's, convert."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="The benchmark as files.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from smllmun_bench.data.checking import Report
+    from smllmun_bench.data.source import Source
+    from smllmun_bench.tasks import TaskSpec
+
+app = typer.Typer(help="Data sets as files: build, validate, convert.", no_args_is_help=True)
 
 
 @app.callback()
 def _data() -> None:
     pass
+
+
+@app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(help="Folder with the files of the task's data.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="A registered task or a YAML file.")],
+    images: Annotated[bool, typer.Option(help="Open every picture.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail as well.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Check a data set before it costs GPU hours. Exit code 0: fit; 1: faults were found; 2: it cannot be read."""
+    import json
+
+    from smllmun_bench.data.checking import check
+
+    spec, source = _source(path, task)
+    report = check(source, images=images, forgets=spec.forgets)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
+    else:
+        _tell(report, spec.licence)
+    if not report.ok(strict=strict):
+        raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    path: Annotated[Path, typer.Argument(help="Folder with the files of the task's data.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="A registered task or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
+) -> None:
+    """Write a task's data in the canonical format, which the adapter `canonical_folder` reads."""
+    from smllmun_bench.data.convert import convert as write
+
+    spec, source = _source(path, task)
+    items, photos = write(source, out, licence=spec.licence)
+    typer.echo(f"data  {out}  ({items} items, {photos} photos; licence: {spec.licence})")
+
+
+def _source(path: Path, name: str) -> "tuple[TaskSpec, Source]":
+    """The task, and its data out of that folder. Nothing is looked up on the hub."""
+    from smllmun_bench import tasks
+    from smllmun_bench.data.combined import TaskData
+
+    spec = tasks.load(name)
+    return spec, TaskData(spec, spec.forget_percents.default, path).benchmark
+
+
+def _tell(report: "Report", licence: str) -> None:
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.report.console import make_console
+
+    console = make_console()
+    lines = [(*row, f"{n:,}") for row, n in sorted(report.rows.items())]
+    console.print(lines_table(report.name, ("use", "role", "modality", "kind", "items"), lines))
+    people = ", ".join(f"{count:,} {role}" for role, count in report.entities.items())
+    opened = "opened" if report.images_opened else "not opened"
+    console.print(f"{report.items:,} items; entities: {people}; {report.images:,} pictures, {opened}", soft_wrap=True)
+    console.print(f"licence: {licence}", soft_wrap=True)
+    for finding in report.findings:
+        examples = "; ".join(finding.examples) + (" …" if finding.times > len(finding.examples) else "")
+        kind = "fault  " if finding.fault else "warning"
+        console.print(f"{kind} {finding.what} ({finding.times}): {examples}", soft_wrap=True, highlight=False)
+    console.print("fit to measure with" if report.ok() else "not fit to measure with")
 
 
 @app.command()

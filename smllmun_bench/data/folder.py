@@ -4,18 +4,19 @@
 """
 
 import hashlib
-import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from smllmun_bench.data.hf import COLUMNS, quiet
+from smllmun_bench.data.hf import COLUMNS, PUBLISHED, quiet
+from smllmun_bench.data.images import decode
 from smllmun_bench.data.profiles import FOLDS
+from smllmun_bench.data.published import BOTH, Entry, PublishedSource
 from smllmun_bench.data.rows import MEMORY, UNDERSTANDING, Row, RowSource, Use, check_percent
 from smllmun_bench.data.source import digest_of
 from smllmun_bench.errors import UserError, unknown
@@ -24,14 +25,13 @@ from smllmun_bench.schema import Direction, Item, Kind, Modality, Role
 if TYPE_CHECKING:
     from datasets import Dataset
 
-LARGEST_FILE = 32 * 2**20  # bytes of one stored image
-LARGEST_SIDE = 8192  # pixels
 _FAULTS_SHOWN = 8
 
 
-def canonical_folder(path: Path, forget_percent: int = 10) -> RowSource:
-    """Read a folder that `write_folder` wrote, or one of the same shape. Photos are decoded when asked for.
+def canonical_folder(path: Path, forget_percent: int = 10) -> RowSource | PublishedSource:
+    """Read a folder that `write_folder` or `convert` wrote, or one of their shape. Photos are decoded when asked for.
 
+    Rows of the fold `published` keep the role that they have: who is forgotten is said there, not by the ratio.
     Raises UserError that names file, row and key for whatever does not fit; faults of rows are gathered first.
     """
     check_percent(forget_percent)
@@ -39,9 +39,18 @@ def canonical_folder(path: Path, forget_percent: int = 10) -> RowSource:
     if not path.is_dir():
         raise UserError("there is no such folder", where=str(path), fix="`write_folder` makes one")
     photos = _Photos(path, _load(path, "photos"))
-    rows = _read_rows(path, _load(path, "items"))
-    photos.check_refs(rows)
-    return RowSource(rows[0].item.benchmark, rows, photos, image_digest=photos.digest(), forget_percent=forget_percent)
+    lines = _read_lines(path, _load(path, "items"))
+    photos.check_refs([line.item for line in lines])
+    published = {line.fold == PUBLISHED for line in lines}
+    if published == {True}:
+        entries = tuple(Entry(line.item, line.uses) for line in lines)
+        return PublishedSource(lines[0].benchmark, lambda: iter(entries), photos)
+    if len(published) > 1:
+        raise UserError(f"some rows are of the fold {PUBLISHED!r}, some are not", where=f"{path}, config 'items'")
+    rows = [line.row() for line in lines]
+    return RowSource(
+        rows[0].item.benchmark, rows, photos, image_digest=photos.digest((), ()), forget_percent=forget_percent
+    )
 
 
 class _Line(BaseModel):
@@ -68,32 +77,42 @@ class _Line(BaseModel):
     perturbed_answers: tuple[str, ...]
     pair_id: str
     direction: Direction
-    use: Use
+    use: Use | Literal["both"]
     fold: str
     forget_rank: int | None
 
+    @property
+    def item(self) -> Item:
+        return Item(**{f.name: getattr(self, f.name) for f in fields(Item)})
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        return BOTH if self.use == "both" else (Use(self.use),)
+
     def row(self) -> Row:
-        item = Item(**{f.name: getattr(self, f.name) for f in fields(Item)})
-        return Row(item, self.use, self.fold, self.forget_rank)
+        return Row(self.item, Use(self.use), self.fold, self.forget_rank)
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """(key, what is wrong with it) for what the types cannot say."""
-        if self.role not in (*MEMORY, *UNDERSTANDING):
+        published = self.fold == PUBLISHED
+        if not published and self.role not in (*MEMORY, *UNDERSTANDING):
             yield "role", f"{self.role.value!r} is neither memory nor understanding"
-        if self.fold not in FOLDS:
-            yield "fold", f"{self.fold!r} is none of {', '.join(FOLDS)}"
+        if not published and self.use == "both":
+            yield "use", f"'both' belongs to the fold {PUBLISHED!r}"
+        if self.fold not in (*FOLDS, PUBLISHED):
+            yield "fold", f"{self.fold!r} is none of {', '.join((*FOLDS, PUBLISHED))}"
         if (self.fold in ("forget", "validation")) != (self.forget_rank is not None):
             yield "forget_rank", "must be set for the folds forget and validation, and for no other"
         for key in ("item_id", "entity_id", "question", "answer"):
             if not getattr(self, key).strip():
                 yield key, "is empty"
-        if self.kind is Kind.CHOICE and self.choices.count(self.answer) != 1:
+        if self.kind is Kind.CHOICE and (times := self.choices.count(self.answer)) != 1 and not (published and times):
             yield "choices", "must hold the answer exactly once"
         if (self.modality is Modality.IMAGE_TEXT) != bool(self.images):
             yield "images", f"{len(self.images)} images do not fit the modality {self.modality.value!r}"
 
 
-def _read_rows(path: Path, table: "Dataset") -> list[Row]:
+def _read_lines(path: Path, table: "Dataset") -> list[_Line]:
     where = f"{path}, config 'items'"
     _check_columns(table.column_names, COLUMNS, where)
     lines, faults = [], []
@@ -111,7 +130,7 @@ def _read_rows(path: Path, table: "Dataset") -> list[Row]:
         raise _faulty(faults, where)
     if not lines:
         raise UserError("there are no items", where=where)
-    return [line.row() for line in lines]
+    return lines
 
 
 def _faulty(faults: Sequence[tuple[int, str, str]], where: str) -> UserError:
@@ -147,49 +166,39 @@ class _Photos:
         self._index = {ref: row for row, ref in enumerate(table["ref"])}
 
     def __call__(self, ref: str) -> Image.Image:
+        data, where = self.data(ref)
+        return decode(data, where)
+
+    def data(self, ref: str) -> tuple[bytes, str]:
+        """The stored bytes, and where they stand."""
         if ref not in self._index:
             raise UserError(f"there is no image {ref!r}", where=self._where)
         row = self._index[ref]
         where = f"{self._where}, row {row}, key 'image' ({ref})"
-        return _decode(self._table[row]["image"], where)
+        data = (self._table[row]["image"] or {}).get("bytes")
+        if not data:
+            fix = "store the file's bytes, not a path"
+            raise UserError("the image is missing: no bytes are stored", where=where, fix=fix)
+        return data, where
 
-    def check_refs(self, rows: Sequence[Row]) -> None:
+    def check_refs(self, items: Sequence[Item]) -> None:
         """Raise UserError for rows whose images are not stored."""
         faults = [
             (number, "images", f"there is no photo {ref!r}")
-            for number, row in enumerate(rows)
-            for ref in row.item.images
+            for number, item in enumerate(items)
+            for ref in item.images
             if ref not in self._index
         ]
         if faults:
             raise _faulty(faults, self._where.replace("photos", "items"))
 
-    def digest(self) -> str:
-        """Identity of all stored images: references and file bytes."""
+    def digest(self, files: Sequence[Path], items: Iterable[Item]) -> str:
+        """Identity of all stored images: references and file bytes, whatever the items show."""
         whole = hashlib.sha256()
         for stored in self._table:
             whole.update(f"{stored['ref']}\n".encode())
             whole.update(hashlib.sha256((stored["image"] or {}).get("bytes") or b"").digest())
         return whole.hexdigest()
-
-
-def _decode(stored: dict[str, Any] | None, where: str) -> Image.Image:
-    data = (stored or {}).get("bytes")
-    if not data:
-        raise UserError(
-            "the image is missing: no bytes are stored", where=where, fix="store the file's bytes, not a path"
-        )
-    if len(data) > LARGEST_FILE:
-        raise UserError(f"the image file has {len(data)} bytes, more than {LARGEST_FILE}", where=where)
-    try:
-        image = Image.open(io.BytesIO(data))
-        if max(image.size) > LARGEST_SIDE:
-            raise UserError(
-                f"the image is {image.width} x {image.height}, more than {LARGEST_SIDE} wide or high", where=where
-            )
-        return image.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"the image is broken: {error}", where=where) from error
 
 
 def _load(path: Path, config: str) -> "Dataset":

@@ -4,9 +4,10 @@ A reference is text: `file:faces/7.png`, or `row:forget_5/train-0.parquet:12:ima
 `.n` behind the column where the column holds a list. Nothing is decoded before it is asked for.
 """
 
+import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.schema import Item
 
 LARGEST_FILE = 32 * 2**20  # bytes of one stored image
 LARGEST_SIDE = 8192  # pixels
@@ -56,6 +58,16 @@ class StoredImages:
         if place is not None:
             stored = stored[place] if isinstance(stored, list) and place < len(stored) else None
         return self._bytes(stored, where), where
+
+    def digest(self, files: Sequence[Path], items: Iterable[Item]) -> str:
+        """SHA-256 over the bytes of the files and of the image files that items name, wherever the folder lies."""
+        whole = hashlib.sha256()
+        for path in files:
+            with path.open("rb") as stream:
+                whole.update(f"{path.name}\n".encode() + hashlib.file_digest(stream, "sha256").digest())
+        for ref in dict.fromkeys(ref for item in items for ref in item.images if ref.startswith("file:")):
+            whole.update(f"{ref}\n".encode() + hashlib.sha256(self.data(ref)[0]).digest())
+        return whole.hexdigest()
 
     def _bytes(self, stored: object, where: str) -> bytes:
         if isinstance(stored, bytes):

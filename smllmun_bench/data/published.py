@@ -4,16 +4,14 @@ An adapter gives one stream of `Entry`: an item, whether it trains or is asked, 
 a split is decided here, so that all benchmarks agree.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from PIL import Image
 
-from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.rows import MEMORY, UNDERSTANDING, Use
 from smllmun_bench.data.seeding import stable_int
 from smllmun_bench.data.source import Split, digest_of, item_lines
@@ -51,6 +49,14 @@ def make_item(
     return Item(item_id, benchmark, entity_id, role, modality, kind, question, answer, images=images, **more)
 
 
+class Images(Protocol):
+    """Opens references; gives their stored bytes, and where these stand; identifies what items may show."""
+
+    def __call__(self, ref: str) -> Image.Image: ...
+    def data(self, ref: str) -> tuple[bytes, str]: ...
+    def digest(self, files: Sequence[Path], items: Iterable[Item]) -> str: ...
+
+
 Stream = Callable[[], Iterator[Entry]]
 
 
@@ -68,8 +74,8 @@ class PublishedSource:
         self,
         name: str,
         stream: Stream,
-        images: StoredImages,
-        files: Sequence[Path],
+        images: Images,
+        files: Sequence[Path] = (),
         *,
         few_shot: int = 0,
         validation: bool = True,
@@ -86,7 +92,7 @@ class PublishedSource:
     @cached_property
     def image_digest(self) -> str:
         """SHA-256 over the tables (which may hold images) and the image files that they name."""
-        return images_digest(self._files, self._images, (entry.item for entry in self.entries))
+        return self._images.digest(self._files, (entry.item for entry in self.entries))
 
     @cached_property
     def digest(self) -> str:
@@ -135,6 +141,10 @@ class PublishedSource:
 
     def image(self, ref: str) -> Image.Image:
         return self._images(ref)
+
+    def image_bytes(self, ref: str) -> bytes:
+        """The image as it is stored."""
+        return self._images.data(ref)[0]
 
     def _training(self) -> list[Item]:
         """Rows to memorise; those of a request are `forget` only in its own split."""
@@ -203,14 +213,3 @@ def _asked(role: Role, requested: bool) -> Role:
     if role in UNDERSTANDING:
         return Role.UNDERSTANDING_FORGET if requested else Role.UNDERSTANDING_RETAIN
     return Role.FORGET if requested else Role.RETAIN
-
-
-def images_digest(files: Sequence[Path], images: StoredImages, items: Iterable[Item]) -> str:
-    """SHA-256 over the bytes of the files and of the image files that items name, wherever the folder lies."""
-    whole = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as stream:
-            whole.update(f"{path.name}\n".encode() + hashlib.file_digest(stream, "sha256").digest())
-    for ref in dict.fromkeys(ref for item in items for ref in item.images if ref.startswith("file:")):
-        whole.update(f"{ref}\n".encode() + hashlib.sha256(images.data(ref)[0]).digest())
-    return whole.hexdigest()

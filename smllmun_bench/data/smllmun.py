@@ -2,8 +2,6 @@
 
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from smllmun_bench.data.card import card
-from smllmun_bench.data.hf import COLUMNS, TEXT_LISTS, quiet
+from smllmun_bench.data.hf import COLUMNS, item_features, photo_features, plain, quiet, whole_folder
 from smllmun_bench.data.profiles import GENERATOR_VERSION, Profile, generate
 from smllmun_bench.data.questions import BENCHMARK
 from smllmun_bench.data.rows import Row, RowSource
@@ -43,24 +41,13 @@ def smllmun_synthetic(profiles: int = 200, seed: int = 0, forget_percent: int = 
 
 def write_folder(path: Path, *, profiles: int = 200, seed: int = 0, image_size: int = 48) -> None:
     """Write the synthetic benchmark to `path`, which must not exist or be empty. It appears whole or not at all."""
-    path = path.absolute()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError("the target is not an empty folder", where=str(path), fix="a new name, or empty it first")
-    people = generate(profiles, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    with whole_folder(path) as building:
+        people = generate(profiles, seed)
         _write_items(building, all_rows(people, seed))
         _write_photos(building, people, seed, image_size)
         _write_entities(building, people)
         text = card(profiles=profiles, seed=seed, image_size=image_size)
         (building / "README.md").write_text(text, encoding="utf-8")
-        building.chmod(0o755)
-        if path.exists():
-            path.rmdir()
-        building.rename(path)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _write(folder: Path, config: str, columns: Mapping[str, Sequence[object]], features: "Features") -> None:
@@ -72,27 +59,16 @@ def _write(folder: Path, config: str, columns: Mapping[str, Sequence[object]], f
 
 
 def _write_items(folder: Path, rows: Sequence[Row]) -> None:
-    from datasets import Features, List, Value
-
-    text = Value("string")
     lines = [asdict(row.item) | {"use": row.use, "fold": row.fold, "forget_rank": row.forget_rank} for row in rows]
-    kinds = {column: List(text) if column in TEXT_LISTS else text for column in COLUMNS}
-    columns: dict[str, list[object]] = {column: [_plain(line[column]) for line in lines] for column in COLUMNS}
-    _write(folder, "items", columns, Features(kinds | {"forget_rank": Value("int64")}))
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value if value is None or isinstance(value, int) else str(value)
+    columns: dict[str, list[object]] = {column: [plain(line[column]) for line in lines] for column in COLUMNS}
+    _write(folder, "items", columns, item_features())
 
 
 def _write_photos(folder: Path, people: Sequence[Profile], seed: int, size: int) -> None:
-    from datasets import Features, Value
-    from datasets import Image as ImageFeature
-
     refs = [(ref, profile, number) for profile in people for number, ref in enumerate(photo_refs(profile))]
     images = [{"bytes": _png(synthetic_image(profile, n, seed, size)), "path": None} for _, profile, n in refs]
     columns: dict[str, Sequence[object]] = {"ref": [ref for ref, _, _ in refs], "image": images}
-    _write(folder, "photos", columns, Features({"ref": Value("string"), "image": ImageFeature()}))
+    _write(folder, "photos", columns, photo_features())
 
 
 def _png(image: Image.Image) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.published import Entry, images_digest, make_item
+from smllmun_bench.data.published import Entry, make_item
 from smllmun_bench.data.sampling import Subset, subset
 from smllmun_bench.data.source import Split, digest_of, item_lines
 from smllmun_bench.errors import UserError
@@ -77,7 +77,7 @@ class GeneralSource:
 
     @cached_property
     def image_digest(self) -> str:
-        return images_digest(self._files, self._images, self._asked)
+        return self._images.digest(self._files, self._asked)
 
     @cached_property
     def digest(self) -> str:
@@ -94,3 +94,7 @@ class GeneralSource:
 
     def image(self, ref: str) -> Image.Image:
         return self._images(ref)
+
+    def image_bytes(self, ref: str) -> bytes:
+        """The image as it is stored."""
+        return self._images.data(ref)[0]
