@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from smllmun_bench.errors import RunFailed
+from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.training import losses
-from smllmun_bench.training.config import LoraSettings, TrainingConfig
+from smllmun_bench.training.config import L1, LoraSettings, Stop, TrainingConfig
 from smllmun_bench.training.examples import from_items
-from smllmun_bench.training.loop import Batch, Terms, rate_at, target_modules, train
+from smllmun_bench.training.loop import Batch, Reach, Terms, rate_at, target_modules, train
 
 LORA = TrainingConfig(steps=4, batch_size=4, lr=0.01, lora=LoraSettings(rank=4, alpha=8))
 FULL = LORA.model_copy(update={"lora": None})
@@ -31,7 +31,7 @@ def trains(vlm: Any) -> dict[str, bool]:
     return {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
 
 
-class Stop:
+class Raises:
     """A progress that raises at a step."""
 
     def __init__(self, error: type[BaseException], at: int = 2) -> None:
@@ -58,7 +58,7 @@ def test_the_model_is_as_it_was(tiny: Any, config: TrainingConfig) -> None:
 def test_the_model_is_as_it_was_when_training_is_cut_short(tiny: Any, config: TrainingConfig, error: type) -> None:
     before, frozen = tiny.vlm.fingerprint(), trains(tiny.vlm)
     with pytest.raises(error):
-        train(tiny.vlm, streams(tiny), descend, config, seed=1, progress=Stop(error))
+        train(tiny.vlm, streams(tiny), descend, config, seed=1, progress=Raises(error))
     assert (tiny.vlm.fingerprint(), trains(tiny.vlm)) == (before, frozen)
     assert not tiny.vlm.model.training
 
@@ -159,3 +159,121 @@ def _query(example: Any) -> Any:
 def test_schedule(schedule: Any, warmup: int, rates: list[float]) -> None:
     config = TrainingConfig(steps=4, schedule=schedule, warmup=warmup)
     assert [rate_at(step, config) for step in range(4)] == pytest.approx(rates, abs=1e-6)
+
+
+# -- sparse adapters ---------------------------------------------------------------------------------------------------
+
+
+class Heard:
+    """A progress that keeps what it hears, and finds step `enough` to be enough."""
+
+    def __init__(self, enough: int = 99) -> None:
+        self.figures: list[dict[str, float]] = []
+        self.checks: list[int] = []
+        self.enough = enough
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        self.figures.append(dict(figures))
+
+    def on_check(self, step: int) -> bool:
+        self.checks.append(step)
+        return step >= self.enough
+
+
+def l1_of(tiny: Any, config: TrainingConfig, of: Any, weight: float = 2.0) -> tuple[list[float], float]:
+    heard = Heard()
+    l1 = L1(weight=weight, of=of)
+    update = train(tiny.vlm, streams(tiny), descend, config.model_copy(update={"l1": l1}), seed=1, progress=heard)
+    return [figures["l1"] for figures in heard.figures], sum(d.abs().mean().item() for d in update.deltas().values())
+
+
+def test_l1_is_the_mean_absolute_factor_and_starts_at_a(tiny: Any) -> None:
+    values, _ = l1_of(tiny, LORA, "factors")
+    update = train(tiny.vlm, streams(tiny), descend, LORA.model_copy(update={"lr": 1e-12}), seed=1)
+    factors = [tensor for f in update.lora.values() for tensor in (f.a, f.b)]
+    mean = sum(tensor.abs().sum() for tensor in factors) / sum(tensor.numel() for tensor in factors)
+    assert values[0] == pytest.approx(2 * mean.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("config", "of"), [(LORA, "b"), (LORA, "product"), (FULL, "factors")])
+def test_l1_of_what_starts_at_zero_starts_at_zero_and_keeps_it_small(tiny: Any, config: Any, of: Any) -> None:
+    config = config.model_copy(update={"steps": 12})
+    loose, free = l1_of(tiny, config, of, weight=1e-6)
+    tight, held = l1_of(tiny, config, of, weight=1e6)
+    assert loose[0] == tight[0] == 0
+    assert loose[-1] > 0
+    assert held < free
+
+
+def test_l1_of_b_needs_a_b() -> None:
+    with pytest.raises(ValueError, match="has none"):
+        TrainingConfig(lora=None, l1=L1(weight=1, of="b"))
+
+
+# -- stopping ----------------------------------------------------------------------------------------------------------
+
+MATCHED = LORA.model_copy(update={"steps": 12, "stop": Stop(rule="matched", every=3)})
+
+
+@pytest.mark.parametrize("config", [MATCHED, MATCHED.model_copy(update={"lora": None})], ids=["lora", "full"])
+def test_training_stops_where_it_is_enough(tiny: Any, config: TrainingConfig) -> None:
+    heard = Heard(enough=5)
+    before = tiny.vlm.fingerprint()
+    update = train(tiny.vlm, streams(tiny), descend, config, seed=1, progress=heard)
+    assert (heard.checks, len(update.history)) == ([3, 6], 6)
+    assert update.cost.backwards == 6 * 4
+    assert tiny.vlm.fingerprint() == before
+    plain = train(tiny.vlm, streams(tiny), descend, config.model_copy(update={"steps": 6, "stop": Stop()}), seed=1)
+    deltas = plain.deltas()
+    assert all(torch.equal(delta, deltas[name]) for name, delta in update.deltas().items())
+
+
+def test_who_checks_meets_the_model_as_trained(tiny: Any) -> None:
+    from smllmun_bench.models.vlm import Query
+
+    item = tiny.data.retain[0]
+    pairs = [(Query(item.question, item.images), item.answer)]
+    found: list[tuple[float, bool]] = []
+
+    class Asks(Heard):
+        def on_check(self, step: int) -> bool:
+            found.append((sum(tiny.vlm.answer_logprobs(pairs)[0]), tiny.vlm.model.training))
+            return super().on_check(step)
+
+    train(tiny.vlm, streams(tiny), descend, MATCHED, seed=1, progress=Asks())
+    values = [value for value, _ in found]
+    assert len(set(values)) == 4
+    assert values[-1] > sum(tiny.vlm.answer_logprobs(pairs)[0])
+    assert not any(training for _, training in found)
+
+
+def test_matched_stopping_needs_somebody_who_can_tell(tiny: Any) -> None:
+    with pytest.raises(UserError, match="nobody can tell"):
+        train(tiny.vlm, streams(tiny), descend, MATCHED, seed=1)
+
+
+def test_what_is_not_used_leaves_no_trace_in_a_dump() -> None:
+    """Finished stages are found by the dump of their settings."""
+    assert not {"l1", "stop"} & TrainingConfig().model_dump(mode="json").keys()
+    assert {"l1", "stop"} < TrainingConfig(l1=L1(weight=1), stop=Stop(rule="matched")).model_dump(mode="json").keys()
+
+
+# -- streams beside streams --------------------------------------------------------------------------------------------
+
+
+def test_a_stream_beside_another_follows_it(tiny: Any) -> None:
+    from dataclasses import replace
+
+    def beside(batch: Any) -> Any:
+        return {"other": [replace(example, answer="pilot") for example in batch["retain"]]}
+
+    def loss(batch: Batch) -> Terms:
+        one, two = batch["retain"], batch["other"]
+        assert [example.question for example in one.examples] == [example.question for example in two.examples]
+        assert {example.answer for example in two.examples} == {"pilot"}
+        both = torch.cat([one.places, two.places]).sort().values
+        assert torch.equal(both, torch.arange(len(both)))
+        return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
+
+    update = train(tiny.vlm, streams(tiny), loss, LORA, seed=1, reach=Reach(beside=beside))
+    assert update.cost.forwards == 4 * 8
