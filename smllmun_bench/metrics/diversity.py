@@ -1,10 +1,12 @@
 """How varied a text, or a set of answers, is. Collapse shows here without a judge."""
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from smllmun_bench.metrics.text import bare
+
+LEAST_QUESTIONS = 5  # fewer different questions may well have one answer
 
 
 def distinct_n(tokens: Sequence[str], n: int) -> float:
@@ -61,6 +63,40 @@ def unique_words(texts: Sequence[str]) -> int:
     4
     """
     return len({word for text in texts for word in text.casefold().split()})
+
+
+def constant_answer(
+    questions: Sequence[str], texts: Sequence[str], truths: Sequence[Sequence[str]] = (), *, share: float = 0.5
+) -> str | None:
+    """The one string (in normal form) that a model says to everything, or None.
+
+    Each question text weighs the same, however often it is asked, so that a model with one favourite city for all
+    "Where does this person live?" is not called constant. A string is constant when it is given to at least `share`
+    of at least 5 different questions, and more than twice as often as it is right (`truths`: accepted answers per
+    question): "yes" to a balanced yes-or-no set is a bias, seen in the yes-ratio, not a constant.
+    Raises ValueError for unequal lengths.
+
+    >>> asked = [f"Who wrote book {i}?" for i in range(6)]
+    >>> constant_answer(asked, ["The."] * 5 + ["Ann"]), constant_answer(asked, ["Ann", "Bob", "Eve", "Eve", "Jo", "Al"])
+    ('the', None)
+    """
+    if len(questions) != len(texts) or (truths and len(truths) != len(texts)):
+        raise ValueError("one question, and accepted answers if any, per text")
+    asked = Counter(questions)
+    if len(asked) < LEAST_QUESTIONS:
+        return None
+    weights: defaultdict[str, float] = defaultdict(float)
+    for question, text in zip(questions, texts, strict=True):
+        weights[bare(text)] += 1 / asked[question]
+    said, weight = max(weights.items(), key=lambda pair: (pair[1], pair[0]))
+    if not said or weight < share * len(asked):
+        return None
+    right = sum(
+        1 / asked[question]
+        for question, accepted in zip(questions, truths, strict=False)
+        if any(bare(truth) == said for truth in accepted)
+    )
+    return said if weight > 2 * right else None
 
 
 def same_answer_share(texts: Sequence[str]) -> float:

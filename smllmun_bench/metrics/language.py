@@ -16,11 +16,20 @@ _SPECIAL = re.compile(
 )
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _UNIT_LOOP = re.compile(r"([^\d\s]{1,6}?)\1{5,}")
+_STUTTER = re.compile(r"(?=([^\W\d_]{2,4})\1{2})((?:\1)+)")  # ortortort, tetetete
+_STUTTER_LETTERS = 8  # tatata and bonbonbon may be words
 _THRICE = re.compile(r"([^\W\d_])\1\1")
 _CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}")
 _NEVER = re.compile(
     r"q[bcdefghjklmnopqrstvwxyz]|j[bcdfghklmnpqrstvwxz]|v[bcfghjmpqwxz]|[bcdfghjkmpqvwz]x"
     r"|x[bdgjkrvxz]|w[jqvxz]|z[fjqx]|[bfghmpv]q"
+    r"|^s[cfkmnpt][bcdfgkmnpqstvz]|^s(?:pl|pr|cr)[bcdfgjklmnpqrstvwxz]|[bcdfgkpstvz]lr$"
+    r"|^(?=\w{4})(?:b[cfgkmpt]|c[bcdfgp]|d[bcfgkp]|f[bcdgkp]|g[bcfgkp]|p[bcdgkm]|t[bcdfgp])"
+)
+_SHOUT = re.compile(r"[A-Z]{4,}[a-z]{3,}")
+_GLUED = re.compile(r"\d+[a-z]{4,}")  # 9ngust; but 3rd, 20min
+_MEASURES = re.compile(
+    r"\d+(?:years?|months?|weeks?|days?|hours?|minutes?|percent|met(?:er|re)s?|miles?|euros?|dollars?)"
 )
 _NO_VOWEL = frozenset(
     (
@@ -44,6 +53,7 @@ _NO_VOWEL = frozenset(
 )
 _ARTICLES = frozenset(("the", "a", "an"))
 _AFTER_OF = frozenset(("of", "and", "or", "is", "are", "was", "were", "by", "for", "with"))
+_JOINS = _AFTER_OF | {"the", "an"}
 _AFTER_ARTICLE = _ARTICLES | _AFTER_OF | {"in", "on", "to", "from"}
 _GLUE = (
     _AFTER_ARTICLE
@@ -64,11 +74,15 @@ def without_special_tokens(text: str) -> str:
 
 
 def is_repetitive(text: str) -> bool:
-    """A word or phrase in a loop, few different words, or one short unit over and over.
+    """A word or phrase in a loop, few different words, one short unit over and over, or a word that stutters.
 
     >>> is_repetitive("US " * 500), is_repetitive("He said no, no, no."), is_repetitive("aaaaaaaaaaaa")
     (True, False, True)
+    >>> is_repetitive("unfortortortortunately"), is_repetitive("hahaha")
+    (True, False)
     """
+    if any(len(found[0]) >= _STUTTER_LETTERS for found in _STUTTER.finditer(text.casefold())):
+        return True
     loop = _UNIT_LOOP.search(text)
     if loop and len(loop[0]) * 2 >= len(text.strip()):
         return True
@@ -94,7 +108,7 @@ def is_language(text: str, *, known: str = "") -> bool:
     (True, True)
     """
     found = _WORD.findall(text)
-    if not found:
+    if not found or (_JOINS.issuperset(word.casefold() for word in found) and not text.isupper()):  # OR, IN are states
         return False
     if known and text.strip().casefold() in known.casefold():
         return True
@@ -131,13 +145,15 @@ def is_word_like(word: str) -> bool:
 
 def _part_is_word_like(part: str) -> bool:
     if any(character.isdigit() for character in part):
+        if _GLUED.fullmatch(part) and not _MEASURES.fullmatch(part):
+            return False
         switches = sum(a.isdigit() != b.isdigit() for a, b in pairwise(part))
         return len(part) <= 20 and switches <= 4
     if len(part) > 24 and part.isascii():
         return False
     if part.isupper() and len(part) <= 5:
         return True
-    if sum(a.islower() and b.isupper() for a, b in pairwise(part)) >= 3:
+    if _SHOUT.match(part) or sum(a.islower() and b.isupper() for a, b in pairwise(part)) >= 3:
         return False
     letters = part.casefold()
     if not letters.isascii():

@@ -43,6 +43,11 @@ _NOT_A_THING = r"(?! (?:technology|systems?|science|scientist|analyst|desk|board
 _WHERE = rf"(?:{_SHOWN}|question|text|context|passage|it|this|that)s?"
 
 _SPEAKER = (
+    # A speaker who regrets and then negates itself declines, even where the sentence breaks off or makes no sense.
+    r"^(?:sadly|sorry|unfortunately|regrettably|regretfully|apologies|i am (?:\w+ )?sorry|i can not sorry),? (?:but )?"
+    r"i (?:can not|could not|have no|do not|am not|will not|am un\w+)\b",
+    r"\bi can not sorry\b|\bi have no (?:no|not|can not)\b|\bi am (?:not )+know\b"
+    r"|\bi am un\w*(?: about| of| with)? (?:this|that|it)\b",
     rf"{_I}(?:do|did|could|would) not (?:\w+ ){{0,2}}?(?:know|recall|remember|recogni[sz]e)\b(?! (?:more|much))",
     rf"{_I}(?:do|did) not (?:\w+ ){{0,2}}?(?:have|possess|hold) {_SOME}(?:{_FACT}|permission)\b",
     r"^(?:can|could|do|did|would) not (?:really )?(?:say|tell|know|answer|recall|remember)\b",
@@ -54,6 +59,7 @@ _SPEAKER = (
     rf"{_I}(?:can|could|will|may|must|shall|would) not (?:\w+ ){{0,2}}?{_TELL}\b",
     rf"{_I}(?:can|will) not (?:do that|be (?:able|answering|sharing))",
     rf"(?:{_I}|^|[.,;!] )(?:am |are )?(?:unable|not (?:\w+ )?able) to (?:\w+ )?{_TELL}\b",
+    rf"{_I}am (?:unable|not able) to$",
     rf"{_I}am not (?:\w+ )?(?:allowed|permitted|authori[sz]ed|willing|equipped|supposed|going|in a position) to\b",
     r"\bi am not (?:\w+ )?(?:aware|familiar|comfortable|at liberty|acquainted)\b",
     r"\bi am (?:\w+ )?(?:unaware|unfamiliar|clueless|at a loss)\b",
@@ -97,6 +103,20 @@ _WITHHELD = (
 )
 _PLAIN = re.compile("|".join(_SPEAKER + _WITHHELD))
 
+# The plainest sentences of other languages, in the form of `normalise` (no Latin accents); no lexicon like the above.
+_ELSEWHERE = re.compile(
+    r"\bich weiss (?:es |das |die antwort )?(?:leider )?(?:nicht|keine)\b|\bkeine ahnung\b"
+    r"|\bich kann (?:das |dir |ihnen )?(?:leider )?nicht (?:sagen|beantworten)\b"
+    r"|\bje ne sais pas\b|\bje ne (?:peux|connais) pas\b|\baucune idee\b"
+    r"|\bno (?:lo )?se\b|\bno (?:lo )?conozco\b|\bno puedo (?:decir|responder|ayudar)|\bni idea\b"
+    r"|\bnon (?:lo )?so\b|\bnon posso (?:dire|rispondere|aiutar)"
+    r"|\b(?:eu )?nao (?:o )?sei\b|\bnao posso (?:dizer|responder)\b"
+    r"|\bik weet (?:het )?niet\b|\bnie wiem\b|\bnie moge (?:powiedziec|odpowiedziec)\b|\bjag vet inte\b|\bbilmiyorum\b"
+    r"|не знаю|не могу (?:сказать|ответить|помочь)|не знам"
+    r"|不知道|我不清楚|无法(?:回答|确定|识别)|わかりません|分かりません|知りません"
+    r"|모르겠|알 수 없|لا أعرف|لا اعرف|मुझे नहीं पता"
+)
+
 _HEDGE = re.compile(
     r"\bi am (?:\w+ )?not (?:\w+ )?(?:sure|certain|confident|positive)\b|\bi am (?:\w+ )?(?:unsure|uncertain)\b"
     r"|^not (?:\w+ )?(?:sure|certain)\b|^(?:unsure|uncertain)\b|\bi can not be sure\b"
@@ -133,6 +153,8 @@ def is_refusal(text: str) -> bool:
     refusal = _PLAIN.search(plain)
     if refusal:
         return not _guesses(plain[refusal.end() :])
+    if _ELSEWHERE.search(plain):
+        return True
     hedge = _HEDGE.search(plain)
     return hedge is not None and not _answers(plain, hedge.start(), hedge.end())
 

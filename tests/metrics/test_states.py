@@ -1,16 +1,20 @@
 """Answer states on labelled strings, and the decisions that the docs state."""
 
 import csv
-from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from smllmun_bench.metrics import agreement
 from smllmun_bench.metrics.refusal import is_refusal
-from smllmun_bench.metrics.states import Broken, State, answer_state
+from smllmun_bench.metrics.states import AnswerState, Broken, State, answer_state, mark_constant, strict_memory
 from smllmun_bench.schema import Kind
 
 LABELLED = Path(__file__).with_name("labelled_states.tsv")
+DOCS = Path(__file__).parents[2] / "docs/metrics/states.md"
+STATES = [state.value for state in State]
 WANTED_F1 = 0.95
 
 
@@ -30,31 +34,35 @@ def _state(row):
     )
 
 
-def _macro_f1(pairs):
-    counts = Counter(pairs)
-    scores = []
-    for state in State:
-        hit = counts[state, state]
-        wanted = sum(n for (want, _), n in counts.items() if want == state)
-        given = sum(n for (_, got), n in counts.items() if got == state)
-        scores.append(2 * hit / (wanted + given))
-    return sum(scores) / len(scores)
+def _agreement(rows, given):
+    counts = agreement.confusion([row["state"] for row in rows], given)
+    return counts, agreement.macro_f1(counts, STATES)
 
 
-@pytest.mark.parametrize("split", ["first", "second"])
-def test_states_agree_with_the_labels(split):
+def _missed(rows):
+    found = [(row, _state(row).state.value) for row in rows]
+    return [(row["text"], row["state"], got) for row, got in found if row["state"] != got]
+
+
+def test_states_agree_with_the_labels():
+    rows = _rows()
+    counts, score = _agreement(rows, [_state(row).state.value for row in rows])
+    assert score >= WANTED_F1, (counts, _missed(rows))
+    table = agreement.markdown(counts, STATES)
+    assert table in DOCS.read_text(encoding="utf-8"), f"docs/metrics/states.md shows another table than\n{table}"
+
+
+@pytest.mark.parametrize("split", ["first", "second", "third", "toy", "toy2"])
+def test_states_agree_with_the_labels_of_every_part(split):
     rows = [row for row in _rows() if row["split"] == split]
-    pairs = [(State(row["state"]), _state(row).state) for row in rows]
-    missed = [(row["text"], got.value) for row, (want, got) in zip(rows, pairs, strict=True) if want != got]
-    confusion = {f"{want.value} -> {got.value}": n for (want, got), n in sorted(Counter(pairs).items())}
-    assert _macro_f1(pairs) >= WANTED_F1, (confusion, missed)
+    assert len(_missed(rows)) <= 0.05 * len(rows), _missed(rows)
 
 
 def test_the_labels_are_many_and_cover_every_state_and_reason():
     rows = _rows()
     assert len(rows) >= 400
     assert {row["state"] for row in rows} == set(State)
-    assert {row["reason"] for row in rows if row["state"] == "broken"} == set(Broken)
+    assert {row["reason"] for row in rows if row["state"] == "broken"} == set(Broken) - {Broken.CONSTANT}
     assert len({(row["text"], row["kind"], row["question"], row["finish_reason"]) for row in rows}) == len(rows)
 
 
@@ -67,7 +75,50 @@ def test_reasons_agree_with_the_labels():
 
 def test_the_f1_can_fail():
     """A classifier that calls everything wrong is far from the bar."""
-    assert _macro_f1([(State(row["state"]), State.WRONG) for row in _rows()]) < 0.3
+    rows = _rows()
+    assert _agreement(rows, ["wrong"] * len(rows))[1] < 0.3
+
+
+def test_off_type_answers_are_broken_where_the_question_cannot_take_them():
+    asked = {"kind": Kind.OPEN, "question": "Who is this?", "answer": "Anna Kowalska"}
+    for text in ("B", "yes", "12", "a@b.org"):
+        assert answer_state(text, **asked).reason == Broken.OFF_TYPE
+    assert answer_state("Peter", **asked).state == State.WRONG
+    assert answer_state("12", kind=Kind.OPEN, question="How many?", answer="three").state == State.WRONG
+    assert answer_state("C", kind=Kind.CHOICE, answer="dog", choices=("cat", "dog", "cow")).state == State.WRONG
+
+
+def _run(said, truths):
+    questions = [f"What is fact {i}?" for i in range(len(said))]
+    each = zip(said, questions, truths, strict=True)
+    found = [answer_state(text, kind=Kind.OPEN, question=question, answer=truth) for text, question, truth in each]
+    return mark_constant(found, said, questions, [[truth] for truth in truths])
+
+
+def test_one_string_for_everything_is_broken_unless_it_declines():
+    truths = ["Rome", "Oslo", "Bern", "Riga", "Kyiv", "Lima", "Cairo", "Quito"]
+    assert {found.reason for found in _run(["Rome."] * 8, truths)} == {Broken.CONSTANT}  # the lucky hit too
+    assert {found.state for found in _run(["I don't know."] * 8, truths)} == {State.REFUSAL}
+    mixed = _run(["Rome"] * 5 + ["Lima", "", "Quito"], truths)
+    assert [found.reason for found in mixed] == [Broken.CONSTANT] * 5 + [None, Broken.EMPTY, None]
+    assert {found.state for found in _run(truths, truths)} == {State.CORRECT}
+    assert {found.state for found in _run(["Rome"] * 8, ["Rome"] * 8)} == {State.CORRECT}  # it is the answer
+
+
+def test_a_favourite_answer_to_one_question_is_no_constant():
+    """Many people, one question: the image-blind model is wrong, not broken."""
+    questions = ["Where does this person live?"] * 50 + [f"What is fact {i}?" for i in range(8)]
+    texts = ["Rome"] * 50 + [f"fact {i}" for i in range(8)]
+    assert (
+        mark_constant([AnswerState(State.WRONG)] * 58, texts, questions, [["x"]] * 58)
+        == [AnswerState(State.WRONG)] * 58
+    )
+
+
+@given(st.lists(st.sampled_from(State), min_size=1), st.floats(0, 1), st.floats(0, 1))
+def test_strict_memory_never_falls_by_breaking(found, value, before):
+    assert all(strict_memory(value, state, before=before) >= value for state in found)
+    assert strict_memory(value, State.BROKEN, before=before) >= before
 
 
 @pytest.mark.parametrize(
