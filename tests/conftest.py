@@ -35,6 +35,16 @@ class Tiny:
     data: UnlearningData
     source: Colours = field(default_factory=Colours)
 
+    @property
+    def named(self) -> UnlearningData:
+        """The same data; every person has a name, which only the questions in words use."""
+        people = (
+            [replace(item, subject=f"Ann Number{item.entity_id.removeprefix('p')}") for item in items]
+            for items in (self.data.forget, self.data.retain)
+        )
+        forget, retain = people
+        return replace(self.data, forget=forget, retain=retain)
+
     def fresh(self) -> Vlm:
         """A copy of its own, for tests that damage it."""
         from smllmun_bench.models.vlm import load

@@ -10,6 +10,7 @@ from smllmun_bench.cli._lists import print_list
 def methods(as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False) -> None:
     """List the unlearning methods."""
     from smllmun_bench import methods as catalogue
+    from smllmun_bench.methods.base import suppresses
     from smllmun_bench.pipeline import recipes
 
     rows: list[dict[str, object]] = []
@@ -21,10 +22,12 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="A list of obje
                 "aliases": list(method.aliases),
                 "description": method.description,
                 "fidelity": method.fidelity.value,
+                "kind": "test-time" if suppresses(method) else "weights",
+                "changes": "suppression, weights unchanged" if suppresses(method) else "weights",
                 "also": ", ".join(method.aliases),
                 "needs": method.needs.words(),
                 "variants": ", ".join(f"@{variant}" for variant in recipes.variants(name)),
             }
         )
-    columns = ("name", "also", "fidelity", "description", "needs", "variants")
-    print_list(rows, columns, as_json=as_json, keys=("name", "aliases", "description", "fidelity"))
+    columns = ("name", "also", "fidelity", "changes", "description", "needs", "variants")
+    print_list(rows, columns, as_json=as_json, keys=("name", "aliases", "description", "fidelity", "kind"))

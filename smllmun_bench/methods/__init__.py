@@ -12,7 +12,7 @@ from typing import Any
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.methods.base import Method
 
-_NOT_METHODS = frozenset({"artifact", "base", "sculpt", "streams"})
+_NOT_METHODS = frozenset({"artifact", "base", "mechanisms", "sculpt", "streams"})
 GROUP = "smllmun_bench.methods"
 
 __all__ = ["GROUP", "get", "names"]

@@ -1,4 +1,4 @@
-"""What a method leaves behind: a change that can be mounted on the target and taken off again, bit for bit."""
+"""What a method leaves behind: something that can be mounted on the target and taken off again, bit for bit."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.methods.mechanisms import Settings, mechanism
 from smllmun_bench.training.cost import Cost
 
 if TYPE_CHECKING:
@@ -16,16 +17,19 @@ if TYPE_CHECKING:
 
     from smllmun_bench.models.vlm import Vlm
 
-Kind = Literal["none", "delta", "lora"]
-_TENSORS, _ABOUT = "artifact.safetensors", "artifact.json"
+Kind = Literal["none", "delta", "lora", "hooks", "gate"]
+SUPPRESSION: tuple[Kind, ...] = ("hooks", "gate")
+_TENSORS, _ABOUT, _HOW = "artifact.safetensors", "artifact.json", "how"
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A change of weights.
+    """A change of weights, or of what happens while the model answers.
 
     `delta` holds dense float32 differences by parameter name. `lora` holds `<parameter>::a` (rank, in) and
     `<parameter>::b` (out, rank), the difference being b @ a (the scale is folded into b). `none` changes nothing.
+    `hooks` act on every question and `gate` on those that it picks out; weights stay as they are, so what is known is
+    still there. For both, `mechanism` names the code that mounts it, with `tensors` and `settings`.
     `figures` are numbers worth logging (mask diagnostics, losses before and after).
     """
 
@@ -34,6 +38,13 @@ class Artifact:
     cost: Cost = field(default_factory=Cost)
     figures: Mapping[str, float] = field(default_factory=dict)
     base: str = ""  # digest of the target that it belongs to
+    mechanism: str = ""
+    settings: Settings = field(default_factory=dict)
+
+    @property
+    def suppression(self) -> bool:
+        """Weights unchanged."""
+        return self.kind in SUPPRESSION
 
     def deltas(self) -> Iterator[tuple[str, "Tensor"]]:
         """(parameter name, ΔW in float32)."""
@@ -47,6 +58,8 @@ class Artifact:
 
     def scaled(self, factor: float) -> "Artifact":
         """The same change times `factor`: -1 is the negation of a task vector (Ilharco et al. 2023)."""
+        if self.suppression:
+            raise ValueError(f"{self.kind} are no change of weights that could be scaled")
         factors = {name: 1.0 if name.endswith("::a") else factor for name in self.tensors}
         return replace(self, tensors={name: factors[name] * tensor for name, tensor in self.tensors.items()})
 
@@ -56,6 +69,10 @@ class Artifact:
 
         The sum is formed in float32 and cast last: at |W| ≈ 0.02 one bfloat16 step is as large as many entries of ΔW.
         """
+        if self.suppression:
+            with mechanism(self.mechanism)(vlm, self.tensors, self.settings):
+                yield vlm
+            return
         import torch
 
         parameters = dict(vlm.model.named_parameters())
@@ -83,10 +100,11 @@ class Artifact:
                 vlm.bank.forget_features()
 
     def digest(self) -> str:
-        """sha256 over kind and tensors; cost and figures do not count."""
+        """sha256 over kind, mechanism and tensors; cost and figures do not count."""
         import torch
 
         state = hashlib.sha256(self.kind.encode())
+        state.update((self._how() or "").encode())
         for name, tensor in sorted(self.tensors.items()):
             state.update(name.encode())
             state.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
@@ -98,13 +116,24 @@ class Artifact:
     def save(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, folder / _TENSORS)
+        how = self._how()  # in the file of the tensors, whose hash thereby covers all that changes answers
+        metadata = None if how is None else {_HOW: how}
+        save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, folder / _TENSORS, metadata)
         about = {"kind": self.kind, "cost": asdict(self.cost), "figures": dict(self.figures), "base": self.base}
         (folder / _ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Artifact":
+        from safetensors import safe_open
         from safetensors.torch import load_file
 
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        return cls(about["kind"], load_file(folder / _TENSORS), Cost(**about["cost"]), about["figures"], about["base"])
+        with safe_open(folder / _TENSORS, "pt") as file:
+            how = json.loads((file.metadata() or {}).get(_HOW, "{}"))
+        cost = Cost(**about["cost"])
+        return cls(about["kind"], load_file(folder / _TENSORS), cost, about["figures"], about["base"], **how)
+
+    def _how(self) -> str | None:
+        if not self.suppression:
+            return None
+        return json.dumps({"mechanism": self.mechanism, "settings": self.settings}, sort_keys=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.schema import Fidelity, Item
@@ -53,11 +53,20 @@ class UnlearningData:
     reuse: "Callable[[str, Frozen, Callable[[], Artifact]], Artifact]" = field(default=_make_afresh)
 
 
+def suppresses(method: "Method[Any]") -> bool:
+    """Weights unchanged: what was to be forgotten is still there, and every table says so."""
+    return bool(getattr(method, "suppression", False))
+
+
 C = TypeVar("C", bound=MethodConfig, contravariant=True)
 
 
 class Method(Protocol[C]):
-    """One unlearning method; `description` is the one line that `smllmun-bench methods` prints."""
+    """One unlearning method; `description` is the one line that `smllmun-bench methods` prints.
+
+    A method that leaves the weights as they are, and only changes what happens while the model answers, has
+    `suppression = True`; its artifact is of kind `hooks` or `gate`.
+    """
 
     name: str
     aliases: tuple[str, ...]

@@ -1,7 +1,8 @@
 """Prepared pixels, and features of a frozen tower: each image is looked at once."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -51,6 +52,15 @@ class FeatureBank:
 
     def forget_features(self) -> None:
         self._features.clear()
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Features that are computed inside are kept inside: the tower is another one there."""
+        before, self._features = self._features, {}
+        try:
+            yield
+        finally:
+            self._features = before
 
     def pixels(self, images: Sequence[str | Images], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
         """The processor's outputs for `images`, joined along the first dimension; shorter ones are padded with 0."""

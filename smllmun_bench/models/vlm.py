@@ -1,6 +1,7 @@
 """A vision-language model behind one door: load, ask, weigh answers. Knows tokens and pixels, no roles, no scores."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.doors import Door, Seats
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of, load_processor
 from smllmun_bench.models.memory import in_batches, is_shortage, release
@@ -84,6 +86,9 @@ class Vlm:
         self.source = source
         self.image_token: int = model.config.image_token_id
         self.passing: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
+        self.seats: Seats | None = None  # the same, where every question has a row of its own
+        self.one_per_row = False  # set by `doors.seated`
+        self.doors: tuple[Door, ...] = ()  # set by `doors.opened`
         self.bank = bank if bank is not None else FeatureBank(processor, source, self.image_token)
         tokenizer = processor.tokenizer
         eos = model.generation_config.eos_token_id or tokenizer.eos_token_id
@@ -112,6 +117,8 @@ class Vlm:
     # -- asking ------------------------------------------------------------------------------------------------
 
     def encode(self, query: Query, answer: str | None = None) -> Encoded:
+        for door in self.doors:
+            query = door.rewrite(query)
         sizes = tuple(self.bank.size(ref) for ref in query.images)
         return self.encoder.encode(query.question, answer, query.images, sizes)
 
@@ -128,6 +135,11 @@ class Vlm:
 
         A batch that does not fit into memory is halved, and so are those after it; no answer is lost by that.
         """
+        if any(refused := [self._refusal(query, None) for query in queries]):
+            open_to = [query for query, text in zip(queries, refused, strict=True) if text is None]
+            on_done(len(queries) - len(open_to))
+            rest = iter(self.generate(open_to, max_new_tokens=max_new_tokens, batch_size=batch_size, on_done=on_done))
+            return [next(rest) if text is None else Generation(text, "stop") for text in refused]
         encoded = [self.encode(query) for query in queries]
         answers: dict[int, Generation] = {}
 
@@ -138,7 +150,15 @@ class Vlm:
 
         for alike in self._alike(encoded):
             in_batches(ask, sorted(alike, key=lambda i: (-len(encoded[i].ids), i)), batch_size)
-        return [answers[i] for i in range(len(encoded))]
+        return [self._passed(query, answers[i]) for i, query in enumerate(queries)]
+
+    def _refusal(self, query: Query, answer: str | None) -> str | None:
+        said = (door.refuse(query, answer) for door in self.doors)
+        return next((text for text in said if text is not None), None)
+
+    def _passed(self, query: Query, answer: Generation) -> Generation:
+        text = self._refusal(query, answer.text)
+        return answer if text is None else Generation(text, "stop")
 
     def _alike(self, encoded: Sequence[Encoded]) -> list[list[int]]:
         """Indices that may share a batch: all of them, or those with equally many images where a family wants that."""
@@ -166,10 +186,13 @@ class Vlm:
         )
         usual = self.model.generation_config
         self.model.generation_config = GenerationConfig()  # else a repetition penalty of the folder would creep in
+        ends = torch.full((len(batch),), width)
+        self.seats = Seats(tuple(batch), ids, ends - torch.tensor([len(item.ids) for item in batch]), ends)
         try:
             out = self.model.generate(**inputs, attention_mask=valid.long().to(self.device), generation_config=config)
         finally:
             self.model.generation_config = usual
+            self.seats = None
         new = out if "inputs_embeds" in inputs else out[:, width:]
         return [row.tolist() for row in new.cpu()]
 
@@ -199,7 +222,8 @@ class Vlm:
             for owner, value in zip(scores.owner.tolist(), scores.logp.double().tolist(), strict=True):
                 per_item[owner].append(value)
             for index, values in zip(members, per_item, strict=True):
-                result[index] = tuple(values)
+                refused = any(self._refusal(pairs[index][0], answer) is not None for answer in (None, pairs[index][1]))
+                result[index] = tuple(self._blind(len(values)) if refused else values)
             on_done(len(members))
 
         limit = len(encoded)  # a row that does not fit is taken apart, so memory is counted in questions
@@ -224,21 +248,31 @@ class Vlm:
         )
 
     def _score(self, encoded: Sequence[Encoded]) -> AnswerScores:
-        packed = pack(encoded, self._rows(encoded), self.pad_id)
+        rows = self._rows(encoded)
+        packed = pack(encoded, rows, self.pad_id)
         self.passing = packed
+        if self.one_per_row:
+            items = tuple(encoded[row[0].members[0]] for row in rows)
+            starts = torch.tensor([item.answer_start for item in items])
+            self.seats = Seats(items, packed.ids, torch.zeros_like(starts), starts)
         try:
             hidden = self._hidden(packed)
         finally:
-            self.passing = None
+            self.passing = self.seats = None
         picked = hidden[packed.predict_row.to(self.device), packed.predict_at.to(self.device)]
         logits = self.model.get_output_embeddings()(picked).float()
         target = packed.target.to(self.device)
         logp = torch.log_softmax(logits, dim=-1).gather(1, target[:, None]).squeeze(1)
         return AnswerScores(logp, packed.owner.to(self.device), logits, len(encoded))
 
+    def _blind(self, tokens: int) -> list[float]:
+        """Log-probabilities of that many tokens to whom all of the vocabulary is equally likely."""
+        return [-math.log(self.model.get_output_embeddings().weight.shape[0])] * tokens
+
     def _rows(self, encoded: Sequence[Encoded]) -> list[Row]:
         longest = max(len(item.ids) for item in encoded)
-        limit = max(PACKED_TOKENS, longest) if self.family.features_suffice else 0  # 0: one item a row
+        shared = self.family.features_suffice and not self.one_per_row
+        limit = max(PACKED_TOKENS, longest) if shared else 0  # 0: one item a row
         return plan_rows(encoded, self.image_token, max_length=limit)
 
     def _hidden(self, packed: Packed) -> Tensor:
@@ -283,7 +317,7 @@ class Vlm:
     # -- identity ----------------------------------------------------------------------------------------------
 
     def fingerprint(self) -> str:
-        """sha256 over every tensor by name, and over the hooks: equal before and after any mounted artifact."""
+        """sha256 over every tensor by name, over hooks and doors: equal before and after any mounted artifact."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
@@ -295,6 +329,8 @@ class Vlm:
             ours = [hook for hook in hooks if not str(getattr(hook, "__module__", "")).startswith("transformers.")]
             if ours:
                 digest.update(f"{name}:{len(ours)}".encode())
+        for number in range(len(self.doors)):
+            digest.update(f"door:{number}".encode())
         return digest.hexdigest()
 
 

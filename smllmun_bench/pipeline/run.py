@@ -10,6 +10,7 @@ from smllmun_bench import __version__
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.gate import Gate, gate
 from smllmun_bench.gold import Answers, to_gold
+from smllmun_bench.methods.base import suppresses
 from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline import stages
 from smllmun_bench.pipeline.canonical import digest
@@ -109,7 +110,7 @@ def _unlearned(
     )
     common = {
         "label": choice.label,
-        "kind": "test-time" if choice.method.needs.hooks else "weights",
+        "kind": "test-time" if suppresses(choice.method) else "weights",
         "fidelity": choice.method.fidelity,
         "seed": seed,
         "config": choice.config.model_dump(mode="json"),

@@ -50,14 +50,14 @@ def test_two_methods_of_one_name_are_refused(monkeypatch, points):
 def test_what_a_method_does_not_need_it_does_not_use(name, tiny):
     method = methods.get(name)
     config = apply_overrides(method.config(), ["training.steps=2", "training.batch_size=4"])
-    needs = method.needs
+    needs, given = method.needs, tiny.named
     poorer = replace(
-        tiny.data,
-        forget=tiny.data.forget if needs.forget else (),
-        retain=tiny.data.retain if needs.retain else (),
-        refusals=tiny.data.refusals if needs.refusals else (),
+        given,
+        forget=given.forget if needs.forget else (),
+        retain=given.retain if needs.retain else (),
+        refusals=given.refusals if needs.refusals else (),
     )
-    whole, part = (method.fit(tiny.vlm, data, config, Silent()).digest() for data in (tiny.data, poorer))
+    whole, part = (method.fit(tiny.vlm, data, config, Silent()).digest() for data in (given, poorer))
     assert whole == part
 
 
