@@ -42,6 +42,61 @@ def validate(
 
 
 @app.command()
+def vqa(
+    predictions: Annotated[Path, typer.Argument(help="Parquet or JSONL, one answer for each question.")],
+    task: Annotated[str, typer.Option("--task", "-t", help="A general task, such as pope or mmbench.")],
+    data: Annotated[Path | None, typer.Option("--data", help="Folder with the set's files.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only the fixed subset of so many questions.")] = None,
+    seed: Annotated[int, typer.Option(help="Which fixed subset.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Score general questions by the official rule and by a strict one that never guesses, side by side."""
+    import json
+    from dataclasses import asdict
+
+    from smllmun_bench import tasks
+    from smllmun_bench.data.sampling import subset
+    from smllmun_bench.data.source import Split
+    from smllmun_bench.metrics.vqa.report import chance, report
+    from smllmun_bench.pipeline.jsonl import read_any_predictions
+
+    items = _opened(tasks.load(task), data).items(Split.EVALUATE)
+    part = subset(items, sample if sample is not None else len(items), seed)
+    chosen = set(part.ids)
+    asked = [item for item in items if item.item_id in chosen]
+    found = report(asked, read_any_predictions(predictions))
+    about = {"ids_sha256": part.digest, "units": part.units, "of_units": part.of_units}
+    about |= {"half_width_95": 100 * part.half_width(), "chance": chance(asked)}
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"subset": about}, indent=1, ensure_ascii=False))
+        return
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.report.console import make_console
+
+    console = make_console()
+    lines = [(name, f"{value:.2f}", f"{found.strict[name]:.2f}") for name, value in found.official.items()]
+    lines.append(("unparsed %", f"{100 * found.unparsed_official:.2f}", f"{100 * found.unparsed_strict:.2f}"))
+    console.print(lines_table(f"{found.benchmark}, {found.n:,} questions", ("", "official", "strict"), lines))
+    guessing = chance(asked)
+    if guessing is not None:
+        console.print(f"random letters would score {guessing:.1f} (vanilla)")
+    if part.units < part.of_units:
+        width = 100 * part.half_width()
+        console.print(
+            f"{part.units:,} of {part.of_units:,} units: at most ±{width:.1f} points (95 %) from the whole set"
+        )
+    console.print(f"ids sha256 {part.digest}", soft_wrap=True)
+    if found.judged:
+        console.print(f"{found.judged} is not among these figures")
+
+
+def _opened(spec: "TaskSpec", path: Path | None) -> "Source":
+    from smllmun_bench.data.combined import TaskData
+
+    return TaskData(spec, spec.forget_percents.default, path).benchmark
+
+
+@app.command()
 def convert(
     path: Annotated[Path, typer.Argument(help="Folder with the files of the task's data.")],
     task: Annotated[str, typer.Option("--task", "-t", help="A registered task or a YAML file.")],
@@ -58,10 +113,9 @@ def convert(
 def _source(path: Path, name: str) -> "tuple[TaskSpec, Source]":
     """The task, and its data out of that folder. Nothing is looked up on the hub."""
     from smllmun_bench import tasks
-    from smllmun_bench.data.combined import TaskData
 
     spec = tasks.load(name)
-    return spec, TaskData(spec, spec.forget_percents.default, path).benchmark
+    return spec, _opened(spec, path)
 
 
 def _tell(report: "Report", licence: str) -> None:

@@ -41,9 +41,6 @@ def row(entity, question="Which job?", answer="pilot", image=None):
     return {"id": entity, "q": f"{question} {entity}", "a": answer, "i": image}
 
 
-SAME = {"q": "Same?", "a": "pilot", "i": None}
-
-
 def found(source, **options):
     return {finding.what: finding for finding in check(source, **options).findings}
 
