@@ -188,7 +188,7 @@ def _tell(found: "Judged", path: Path, *, as_json: bool, quiet: bool) -> None:
 
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.judge.judged import cells, paper_composites
-    from smllmun_bench.report.console import make_console
+    from smllmun_bench.report.console import make_console, plain
 
     measured, composites = cells(found), paper_composites(found)
     if as_json:
@@ -217,7 +217,15 @@ def _tell(found: "Judged", path: Path, *, as_json: bool, quiet: bool) -> None:
     for name, value in composites:
         if value is not None:
             console.print(f"{name.replace('_', ' ')} (paper's, scale {prompt.lowest} to {prompt.highest}): {value:.3f}")
+    for failure, detail in _examples(found).items():
+        console.print(plain(f"{failure}, for example: {detail}"), soft_wrap=True)
     console.print(f"written  {path}", soft_wrap=True)
+
+
+def _examples(found: "Judged") -> dict[str, str]:
+    """The first failure of each kind, in words."""
+    failed = [item for item in reversed(found.items) if item.failure is not None]
+    return {item.failure.value: f"{item.item_id}: {item.detail or repr(item.said)}" for item in failed if item.failure}
 
 
 def _number(value: float | None) -> str | None:

@@ -7,6 +7,7 @@ can succeed (wrong key, no such model) stops everything with one readable error.
 import http.client
 import json
 import random
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -27,6 +28,7 @@ _AGAIN = {408, 409, 425, 429}  # and all 5xx
 _LARGEST = 4 * 2**20  # bytes of one answer
 _CHUNK = 64 * 2**10
 _SHOWN = 200  # characters of a server's own words in a message
+_NOBODY = 10  # answers without a connection, and none with one: there is nobody
 
 
 class EndpointSettings(Frozen):
@@ -49,6 +51,8 @@ class Endpoint:
         self._settings, self._key = settings, key
         self._url = _checked(settings.url) + "/chat/completions"
         self._open = urllib.request.build_opener(_NoRedirect).open
+        self._lock = threading.Lock()
+        self._heard, self._unheard = False, 0  # did the endpoint ever speak; how often did it not
 
     @property
     def identity(self) -> Mapping[str, str | int | float]:
@@ -75,7 +79,20 @@ class Endpoint:
                 last = JudgeFailed(again.failure, again.detail)
                 if attempt + 1 < self._settings.attempts:
                     time.sleep(self._pause(attempt, again.after_s))
+        self._still_there(last)
         raise last
+
+    def _still_there(self, last: JudgeFailed) -> None:
+        """Raise UserError if nobody ever answered: a thousand answers would each wait for nothing."""
+        with self._lock:
+            self._unheard += last.failure is Failure.UNREACHABLE
+            nobody = not self._heard and self._unheard >= _NOBODY
+        if nobody:
+            raise UserError(
+                f"the judge's endpoint does not answer: {last.detail}",
+                where=self._url,
+                fix="start it, or a longer --timeout; what was rated is in the cache",
+            )
 
     def _pause(self, attempt: int, wished: float | None) -> float:
         grown = self._settings.pause_s * float(2**attempt) * random.uniform(0.5, 1.0)  # jitter: not all at once
@@ -93,6 +110,7 @@ class Endpoint:
         try:
             return self._read(self._post(sent))
         except urllib.error.HTTPError as error:
+            self._heard = True
             raise self._status(error) from None
         except TimeoutError:
             raise _TryAgain(Failure.UNREACHABLE, f"no answer within {self._settings.timeout_s:g} s") from None
@@ -104,6 +122,7 @@ class Endpoint:
         """The body of the answer. The socket's timeout bounds each read, the deadline all of them together."""
         deadline = time.monotonic() + self._settings.timeout_s
         with self._open(sent, timeout=self._settings.timeout_s) as answer:
+            self._heard = True
             body = b""
             while chunk := answer.read1(_CHUNK):
                 body += chunk

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.judge.prompts import Request
+from smllmun_bench.judge.protocol import Failure, JudgeFailed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,10 +43,14 @@ class LocalModel:
 
         encoded = self._tokenizer(self._text(request), return_tensors="pt", add_special_tokens=not self._templated)
         inputs = {name: encoded[name].to(self._device) for name in ("input_ids", "attention_mask")}
-        with torch.inference_mode():
-            output = self._model.generate(
-                **inputs, max_new_tokens=self._max_tokens, do_sample=False, pad_token_id=self._tokenizer.eos_token_id
-            )
+        pad = self._tokenizer.eos_token_id
+        try:
+            with torch.inference_mode():
+                output = self._model.generate(
+                    **inputs, max_new_tokens=self._max_tokens, do_sample=False, pad_token_id=pad
+                )
+        except (RuntimeError, IndexError) as error:  # out of memory, or longer than the model's context
+            raise JudgeFailed(Failure.CRASHED, f"{type(error).__name__}: {error}") from error
         return str(self._tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
     @property
@@ -55,8 +60,14 @@ class LocalModel:
     def _text(self, request: Request) -> str:
         if not self._templated:
             return f"{request.system}\n\n{request.user}\n"
+        from jinja2 import TemplateError
+
         messages = [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}]
-        return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        try:
+            return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        except TemplateError:  # some models know no system role
+            whole = [{"role": "user", "content": f"{request.system}\n\n{request.user}"}]
+            return str(self._tokenizer.apply_chat_template(whole, tokenize=False, add_generation_prompt=True))
 
     def _load(self) -> "tuple[Any, PreTrainedTokenizerBase]":
         from transformers import AutoModelForCausalLM, AutoTokenizer

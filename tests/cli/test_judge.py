@@ -1,6 +1,7 @@
 """`judge` from the command line, on a run folder, with a real server and with functions."""
 
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -139,6 +140,8 @@ def test_what_was_not_rated_is_shown_and_fails_the_command(folder: Path) -> None
     shown = invoke(folder, "--function", "cli_judges:moody", "--output", folder / "y.json")
     assert "1 unparsable, 1 crashed" in " ".join(shown.stdout.split())
     assert "3.33 … 10.00" in shown.stdout
+    assert "crashed, for example: i1: ValueError: no" in shown.stdout
+    assert "unparsable, for example: i2: 'ten'" in shown.stdout
 
 
 def test_two_judges(folder: Path, tmp_path: Path) -> None:
@@ -186,3 +189,16 @@ def test_bad_input_is_one_readable_error(folder: Path, options: tuple[str, ...],
     assert (result.exit_code, result.stdout) == (2, "")
     assert says in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_help_needs_no_heavy_package() -> None:
+    code = (
+        "import sys, contextlib, io\n"
+        "from smllmun_bench.cli.main import app\n"
+        "for command in ('judge', 'judge run', 'judge agreement', 'compare', 'score'):\n"
+        "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "        app([*command.split(), '--help'])\n"
+        "print([n for n in ('torch', 'transformers', 'datasets', 'pandas', 'scipy.stats') if n in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"

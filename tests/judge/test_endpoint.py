@@ -198,6 +198,16 @@ def test_nobody_there() -> None:
     assert caught.value.failure is Failure.UNREACHABLE
 
 
+def test_an_endpoint_that_never_speaks_stops_the_command() -> None:
+    questions = [Question(str(n), "q", "r", str(n)) for n in range(200)]
+    with serving(lambda _, h: _closed(h)) as server, pytest.raises(UserError, match="does not answer"):
+        rate(questions, prompts.load("fact"), judge(server.url, attempts=1, parallel=4))
+    assert len(server.requests) < 40
+    with serving(lambda n, h: h.says("3") if n == 0 else _closed(h)) as server:
+        ratings = rate(questions[:20], prompts.load("fact"), judge(server.url, attempts=1, parallel=1))
+    assert failures(ratings) == {Failure.UNREACHABLE: 19}  # it did speak: then a failure is one
+
+
 @pytest.mark.parametrize(("status", "fix"), [(401, "--key-env"), (403, "--key-env"), (404, "/v1"), (302, "redirect")])
 def test_what_cannot_succeed_stops_at_once(status: int, fix: str) -> None:
     elsewhere: list[int] = []

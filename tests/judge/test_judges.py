@@ -187,5 +187,11 @@ def test_a_local_model_answers_with_and_without_a_template(tmp_path: Path) -> No
     templated = LocalModel(tmp_path, max_tokens=3)
     assert isinstance(templated.answer(request), str)
     assert templated.identity != before
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "{{ m['content'] }}{% endfor %}"
+    )
+    tokenizer.save_pretrained(tmp_path)
+    assert isinstance(LocalModel(tmp_path, max_tokens=3).answer(request), str)
     with pytest.raises(UserError, match="no model in this folder"):
         LocalModel(tmp_path / "none")
