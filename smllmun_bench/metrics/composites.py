@@ -1,7 +1,16 @@
-"""Scalars that papers build from columns. For our own aggregate see `aggregate.py`."""
+"""Scalars that papers build from columns. For our own aggregate see `aggregate.py`.
+
+Benchmarks that print columns side by side and no scalar get one here, made of their columns with their directions and
+equal weights; each says so. All run from 0 to 1, up is better. None: a column is missing.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from smllmun_bench.metrics.distribution import jensen_shannon_distance, ks_two_sample
+from smllmun_bench.metrics.pairs import acc_f, acc_r, rl_f, rl_r
+from smllmun_bench.metrics.probability import truth_ratio_forget, truth_ratio_retain
 
 
 def overall_understanding(forget: float, retain: float) -> float:
@@ -63,3 +72,141 @@ def model_utility(parts: Sequence[float]) -> float:
     1.0
     """
     return harmonic_mean(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What a model still says of one group of people, micro over questions, in [0, 1]. None: no such questions.
+
+    `choice`: accuracy. `cloze`: substring. `rouge_f` and `rouge_recall`: ROUGE-L with stemmer on open questions.
+    `contained`: the answer occurs in the output, any case. `probability`: exp of the mean log p of the right answer.
+    `truth`: truth ratios r = p(wrong)/p(right) of the open questions. `pairs_right`: (text, image) of one fact's choice
+    questions; `pairs_rouge`: (text, image) ROUGE-L F of its open questions.
+    """
+
+    choice: float | None = None
+    cloze: float | None = None
+    rouge_f: float | None = None
+    rouge_recall: float | None = None
+    contained: float | None = None
+    probability: float | None = None
+    truth: tuple[float, ...] = ()
+    pairs_right: tuple[tuple[bool, bool], ...] = ()
+    pairs_rouge: tuple[tuple[float, float], ...] = ()
+
+
+def _mean(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(parts) else None
+
+
+def _forgotten(value: float | None) -> float | None:
+    return None if value is None else 1 - value
+
+
+def mllmu(forget: Recall, retain: Recall) -> float | None:
+    """MLLMU-Bench: mean of choice, cloze and ROUGE-L F, as 1 − x on forget and as x on retain people.
+
+    Reconstruction: the paper (arXiv 2410.22108) prints the columns and no scalar.
+
+    >>> mllmu(Recall(choice=.2, cloze=0., rouge_f=.1), Recall(choice=.9, cloze=.9, rouge_f=.9))
+    0.9
+    """
+    columns = [(r.choice, r.cloze, r.rouge_f) for r in (forget, retain)]
+    return _mean([*map(_forgotten, columns[0]), *columns[1]])
+
+
+def clear(forget: Recall, retain: Recall, gold_forget: Recall, real: float | None) -> float | None:
+    """CLEAR: mean of its four columns Real, Retain, 1 − Forget and forget quality.
+
+    Forget quality is 1 − the natural-log Jensen-Shannon distance of the truth ratios to gold's. Retain and Forget are
+    harmonic means of probability, ROUGE-L recall and the truth ratio's mean, max(0, 1 − r) and min(r, 1/r); on forget the
+    truth ratio enters as what is still known, 1 − min(r, 1/r). `real` is any accuracy on real questions; ours is general
+    VQA. Reconstruction: the columns are the paper's (arXiv 2410.18057), the mean over them and `real` are ours.
+
+    >>> known, blank = Recall(probability=1., rouge_recall=1., truth=(0., 0.)), Recall(0, 0, 0, 0, 0, 0., (1., 1.))
+    >>> clear(blank, known, blank, 1.0), clear(known, known, blank, 1.0) < 0.6
+    (1.0, True)
+    """
+    if not forget.truth or not gold_forget.truth or not retain.truth:
+        return None
+    quality = 1 - jensen_shannon_distance(forget.truth, gold_forget.truth, base=math.e)
+    kept = _mean([truth_ratio_retain(r) for r in retain.truth])
+    known = _forgotten(_mean([truth_ratio_forget(r) for r in forget.truth]))
+    remembered = _harmonic([forget.probability, forget.rouge_recall, known])
+    return _mean([real, _harmonic([retain.probability, retain.rouge_recall, kept]), _forgotten(remembered), quality])
+
+
+def umu(forget: Recall, retain: Recall) -> float | None:
+    """UMU-Bench: mean of AccF, 1 − RLF on forget and AccR, RLR on retain pairs of text and image questions.
+
+    Reconstruction: the four numbers are the authors' code, their mean is ours.
+
+    >>> umu(Recall(pairs_right=((False, False),), pairs_rouge=((0., 0.),)),
+    ...     Recall(pairs_right=((True, True),), pairs_rouge=((1., 1.),)))
+    1.0
+    """
+    if not all((forget.pairs_right, forget.pairs_rouge, retain.pairs_right, retain.pairs_rouge)):
+        return None
+    left = _mean([rl_f(*pair) for pair in forget.pairs_rouge])
+    kept = _mean([rl_r(*pair) for pair in retain.pairs_rouge])
+    return _mean([acc_f(forget.pairs_right), _forgotten(left), acc_r(retain.pairs_right), kept])
+
+
+def fiu(forget: Recall, retain: Recall, gold_forget: Recall, real: float | None) -> float | None:
+    """FIUBench: mean of utility, forget quality and 1 − exact match on forget people.
+
+    Utility is the harmonic mean of ROUGE-L recall, probability and truth ratio max(0, 1 − r) on retain people and of
+    `real`; forget quality is the p of the KS test of truth ratios against gold's. Reconstruction: the parts are the
+    paper's (arXiv 2411.03554), the mean over them and `real` (general VQA for MME and POPE) are ours.
+
+    >>> known, blank = Recall(rouge_recall=1., probability=1., truth=(0., 0.)), Recall(contained=0., truth=(1., 1.))
+    >>> fiu(blank, known, blank, 1.0)
+    1.0
+    """
+    if not forget.truth or not gold_forget.truth or not retain.truth:
+        return None
+    kept = _mean([truth_ratio_retain(r) for r in retain.truth])
+    utility = _harmonic([retain.rouge_recall, retain.probability, kept, real])
+    return _mean([utility, ks_two_sample(forget.truth, gold_forget.truth).p, _forgotten(forget.contained)])
+
+
+def open_mm(forget: Recall, retain: Recall, general: float | None) -> float | None:
+    """Open-MMunlearning without its robustness third: (FQ + MU) / 2, the rule its checkpoints are chosen by.
+
+    FQ = mean of mean(1 − cloze, 1 − choice, 1 − ROUGE-L F), truth ratio (raw mean), 1 − probability, 1 − D_KS and
+    1 − D_JS; both distances are to *the same model's* retain people, JS by the natural log, as in its code. The raw mean
+    of truth ratios is capped at 1 here. MU = mean of mean(cloze, choice, ROUGE-L F) on retain people and general VQA.
+    Reconstruction of the authors' formulas; no robustness, no celebrities and no test set enter.
+
+    >>> blank, known = Recall(0., 0., 0., probability=0., truth=(1., 1.)), Recall(1., 1., 1., truth=(0., 0.))
+    >>> round(open_mm(blank, known, 1.0), 3)
+    0.817
+    """
+    if not forget.truth or not retain.truth:
+        return None
+    gone = _mean([_forgotten(part) for part in (forget.cloze, forget.choice, forget.rouge_f)])
+    ratio = min(1.0, math.fsum(min(r, 1e300) for r in forget.truth) / len(forget.truth))
+    distances = (
+        ks_two_sample(forget.truth, retain.truth).d,
+        jensen_shannon_distance(forget.truth, retain.truth, base=math.e),
+    )
+    quality = _mean([gone, ratio, _forgotten(forget.probability), *map(_forgotten, distances)])
+    return _mean([quality, _mean([_mean([retain.cloze, retain.choice, retain.rouge_f]), general])])
+
+
+def smllmun(understanding: float | None, memory: float | None, meaningful: float | None) -> float | None:
+    """S-MLLMUn Bench: mean of its three overall scores, from 0 to 1 (the paper's 0 to 10).
+
+    Reconstruction: the paper (arXiv 2511.20196) prints the three side by side, judged by a language model; ours are
+    computed offline, and the mean is ours.
+
+    >>> round(smllmun(0.9, 0.6, 0.9), 3)
+    0.8
+    """
+    return _mean([understanding, memory, meaningful])
+
+
+def _harmonic(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return harmonic_mean(known) if len(known) == len(parts) else None

@@ -1,0 +1,87 @@
+"""What planted models are written from: a task's items, and target's and gold's answers to them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from smllmun_bench import tasks
+from smllmun_bench.data.combined import TaskData
+from smllmun_bench.errors import UserError
+from smllmun_bench.gate import gate
+from smllmun_bench.pipeline import manifest as manifests
+from smllmun_bench.pipeline import stages
+from smllmun_bench.pipeline.manifest import RunManifest
+from smllmun_bench.pipeline.predict import limited
+from smllmun_bench.pipeline.records import read_predictions
+from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.standings import RunFolder, find_runs
+from smllmun_bench.schema import Fold, Item, Prediction
+from smllmun_bench.scoring import MEMORY, TaskMetrics, score_items
+
+PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    title: str
+    items: Sequence[Item]
+    target: Sequence[Prediction]
+    gold: Sequence[Prediction]
+    metrics: TaskMetrics
+    memory: Collection[str]
+    gate: str
+
+
+def from_store(shop: Workshop) -> Material:
+    """Asked through the stages of a run: what is in the store is not made again. Raises UserError without a gold."""
+    models = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
+    items = stages.questions(shop)
+    said = {name: stages.ask(shop, model, None, name)[1] for name, model in models.items() if model is not None}
+    if "gold" not in said:
+        raise UserError("planted models need a gold model", where="--model", fix="a model whose card has a gold")
+    scores = {name: score_items(items, predictions, shop.task.metrics) for name, predictions in said.items()}
+    verdict = gate(scores["base"], scores["target"], scores["gold"])
+    title = f"{shop.task.name} · {shop.card.name}"
+    return Material(
+        title, items, said["target"], said["gold"], shop.task.metrics, verdict.measurable, verdict.verdict.value
+    )
+
+
+def from_runs(where: Path) -> Material:
+    """From run folders: target and gold below `where`, or beside the run that `where` is.
+
+    Raises UserError where there are none, or more than one of each, and where the task's data has changed since.
+    """
+    root = where.parent if (where / manifests.FILE).is_file() else where
+    runs = [run for run in find_runs(root) if run.manifest.status == "done"]
+    if root != where:
+        own = manifests.read(where)
+        runs = [run for run in runs if _asked(run.manifest) == _asked(own)]
+    target, gold = (_only(runs, label, where) for label in ("target", "gold"))
+    about = target.manifest
+    task = tasks.load(about.task)
+    data = TaskData(task, round(about.forget_ratio * 100))
+    if data.benchmark.digest != about.digests["data"]:
+        raise UserError(
+            f"the items of task {about.task!r} are not those that were asked",
+            where=str(target.folder),
+            fix="run it again with this version",
+        )
+    items = limited(data.evaluation(Fold(about.fold)), about.limit)
+    said, ideal = (read_predictions(run.folder / PREDICTIONS) for run in (target, gold))
+    memory = MEMORY if about.measurable is None else about.measurable
+    return Material(f"{about.task} · {about.model}", items, said, ideal, task.metrics, memory, about.gate)
+
+
+def _asked(manifest: RunManifest) -> tuple[object, ...]:
+    """Equal for runs that were asked the same, so that they can be held against each other."""
+    about = (manifest.model, manifest.task, manifest.forget_ratio, manifest.fold, manifest.limit)
+    return (*about, manifest.digests.get("data"), manifest.digests.get("task"))
+
+
+def _only(runs: Sequence[RunFolder], label: str, where: Path) -> RunFolder:
+    found = [run for run in runs if run.manifest.label == label and run.manifest.kind == "reference"]
+    if len(found) != 1:
+        what = f"there are {len(found)} runs of {label}" if found else f"there is no run of {label}"
+        raise UserError(what, where=str(where), fix="the folder of one run, with target and gold beside it")
+    return found[0]

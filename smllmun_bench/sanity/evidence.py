@@ -1,0 +1,72 @@
+"""What composites are made of: one model's answers, counted as other benchmarks count them."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from smllmun_bench.gold import log_truth_ratio
+from smllmun_bench.metrics import item_metrics
+from smllmun_bench.metrics.composites import Recall
+from smllmun_bench.metrics.item_metrics import ItemMetric
+from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role
+from smllmun_bench.scoring import Summary, TaskMetrics, score_items, summarise
+
+LARGEST = 700.0  # exp of more is no double
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`summary` is ours; `forget` and `retain` are counted by the rules of others (composites.Recall)."""
+
+    summary: Summary
+    forget: Recall
+    retain: Recall
+
+    @property
+    def general(self) -> float | None:
+        return self.summary.vector.general_vqa
+
+
+def evidence(items: Sequence[Item], predictions: Sequence[Prediction], metrics: TaskMetrics) -> Evidence:
+    """Raises UserError as `scoring.score_items`."""
+    summary = summarise(score_items(items, predictions, metrics))
+    said = {prediction.item_id: prediction for prediction in predictions}
+    groups = [[(i, said[i.item_id]) for i in items if i.role is role] for role in (Role.FORGET, Role.RETAIN)]
+    return Evidence(summary, *(_recall(group) for group in groups))
+
+
+def _recall(group: Sequence[tuple[Item, Prediction]]) -> Recall:
+    ratios = [log_truth_ratio(prediction) for _, prediction in group]
+    return Recall(
+        choice=_mean(group, {Kind.CHOICE}, _chosen),
+        cloze=_mean(group, {Kind.CLOZE}, item_metrics.cloze_compat),
+        rouge_f=_mean(group, {Kind.OPEN}, item_metrics.rouge_l_f1),
+        rouge_recall=_mean(group, {Kind.OPEN}, item_metrics.rouge_l_recall),
+        contained=_mean(group, {Kind.OPEN}, item_metrics.cloze_compat),
+        probability=_mean(group, {Kind.OPEN}, item_metrics.answer_probability),
+        truth=tuple(math.exp(min(LARGEST, ratio)) for ratio in ratios if ratio is not None),
+        pairs_right=tuple((bool(a), bool(b)) for a, b in _pairs(group, Kind.CHOICE, _chosen)),
+        pairs_rouge=tuple(_pairs(group, Kind.OPEN, item_metrics.rouge_l_f1)),
+    )
+
+
+def _chosen(item: Item, prediction: Prediction) -> float | None:
+    if prediction.option_logprobs is not None:
+        return item_metrics.choice_logprob(item, prediction)
+    return item_metrics.choice_text(item, prediction)
+
+
+def _mean(group: Sequence[tuple[Item, Prediction]], kinds: Collection[Kind], metric: ItemMetric) -> float | None:
+    found = [metric(item, prediction) for item, prediction in group if item.kind in kinds]
+    known = [value for value in found if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _pairs(group: Sequence[tuple[Item, Prediction]], kind: Kind, metric: ItemMetric) -> list[tuple[float, float]]:
+    """(text, image) of every fact that was asked both ways."""
+    ways: dict[str, dict[Modality, float]] = {}
+    for item, prediction in group:
+        value = metric(item, prediction) if item.kind is kind and item.pair_id else None
+        if value is not None:
+            ways.setdefault(item.pair_id, {})[item.modality] = value
+    return [(w[Modality.TEXT], w[Modality.IMAGE_TEXT]) for w in ways.values() if len(w) == len(Modality)]
