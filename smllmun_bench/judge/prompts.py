@@ -12,7 +12,7 @@ from smllmun_bench.pipeline.canonical import digest
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.tasks import Name, Text
 
-_FOLDER = Path(__file__).parent / "prompts"
+_FOLDER = Path(__file__).parent / "templates"
 _SLOT = re.compile(r"\{(\w+)\}")
 _SLOTS = ("question", "reference", "answer")
 
