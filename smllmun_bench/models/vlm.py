@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.decoding import Stop, greedy, prefix_length
 from smllmun_bench.models.doors import Door, Seats
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of, load_processor
@@ -20,7 +21,7 @@ from smllmun_bench.models.memory import in_batches, is_shortage, release
 from smllmun_bench.models.packing import Packed, Row, pack, plan_rows
 from smllmun_bench.models.vision import FeatureBank
 
-PACKED_TOKENS = 256  # row length: long enough for the questions on one small image, short enough for dense masks
+PACKED_TOKENS = 256  # of a row, or beside a longer image: long enough for several questions, short for dense masks
 
 
 class ImageSource(Protocol):
@@ -131,7 +132,7 @@ class Vlm:
         batch_size: int = 64,
         on_done: Callable[[int], None] = lambda n: None,
     ) -> list[Generation]:
-        """Greedy answers, in the order of the queries. Batches hold prompts of like length, left-padded.
+        """Greedy answers, in the order of the queries. Batches hold prompts of like length, or on the same image.
 
         A batch that does not fit into memory is halved, and so are those after it; no answer is lost by that.
         """
@@ -142,14 +143,21 @@ class Vlm:
             return [next(rest) if text is None else Generation(text, "stop") for text in refused]
         encoded = [self.encode(query) for query in queries]
         answers: dict[int, Generation] = {}
+        shares = self._may_share(encoded, max_new_tokens)
 
         def ask(chunk: Sequence[int]) -> None:
-            tokens = self._generate_batch([encoded[i] for i in chunk], max_new_tokens)
+            batch = [encoded[i] for i in chunk]
+            tokens = self._share_batch(batch, max_new_tokens) if shares else self._generate_batch(batch, max_new_tokens)
             answers.update((index, self._finish(ids)) for index, ids in zip(chunk, tokens, strict=True))
             on_done(len(chunk))
 
+        def place(index: int) -> tuple[int, tuple[str, ...], int, int]:
+            item = encoded[index]
+            shared = (-prefix_length(item, self.image_token), item.images) if shares else (0, ())
+            return (*shared, -len(item.ids), index)
+
         for alike in self._alike(encoded):
-            in_batches(ask, sorted(alike, key=lambda i: (-len(encoded[i].ids), i)), batch_size)
+            in_batches(ask, sorted(alike, key=place), batch_size)
         return [self._passed(query, answers[i]) for i, query in enumerate(queries)]
 
     def _refusal(self, query: Query, answer: str | None) -> str | None:
@@ -159,6 +167,23 @@ class Vlm:
     def _passed(self, query: Query, answer: Generation) -> Generation:
         text = self._refusal(query, answer.text)
         return answer if text is None else Generation(text, "stop")
+
+    def _may_share(self, encoded: Sequence[Encoded], max_new_tokens: int) -> bool:
+        """Whether the tokens of an image may go through the decoder once for all of its questions.
+
+        Not where somebody's hooks wait for whole prompts, nor where a sliding window counts the gaps of a batch.
+        """
+        if not encoded or not self.family.features_suffice or self.one_per_row or self.hooks():
+            return False
+        window = getattr(self.model.config.get_text_config(decoder=True), "sliding_window", None)
+        return window is None or 2 * max(len(item.ids) for item in encoded) + max_new_tokens <= window
+
+    def _share_batch(self, batch: list[Encoded], max_new_tokens: int) -> list[list[int]]:
+        def embed(ids: Tensor, images: tuple[tuple[str, ...], ...]) -> Tensor:
+            everything = torch.ones_like(ids, dtype=torch.bool)
+            return self._inputs(ids, images, everything, ~everything)["inputs_embeds"]
+
+        return greedy(self.model, embed, batch, self.image_token, Stop(self.stop_ids, self.pad_id, max_new_tokens))
 
     def _alike(self, encoded: Sequence[Encoded]) -> list[list[int]]:
         """Indices that may share a batch: all of them, or those with equally many images where a family wants that."""
@@ -272,8 +297,8 @@ class Vlm:
     def _rows(self, encoded: Sequence[Encoded]) -> list[Row]:
         longest = max(len(item.ids) for item in encoded)
         shared = self.family.features_suffice and not self.one_per_row
-        limit = max(PACKED_TOKENS, longest) if shared else 0  # 0: one item a row
-        return plan_rows(encoded, self.image_token, max_length=limit)
+        limit = PACKED_TOKENS if longest <= PACKED_TOKENS else longest + PACKED_TOKENS  # room for questions beside it
+        return plan_rows(encoded, self.image_token, max_length=limit if shared else 0)  # 0: one item a row
 
     def _hidden(self, packed: Packed) -> Tensor:
         valid = packed.mask[:, 0].any(dim=1) & (packed.mask[:, 0].sum(dim=2) > 1)
@@ -322,16 +347,21 @@ class Vlm:
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        for line in [*self.hooks(), *(f"door:{number}" for number in range(len(self.doors)))]:
+            digest.update(line.encode())
+        return digest.hexdigest()
+
+    def hooks(self) -> list[str]:
+        """`module:number` for every module with hooks that are not `transformers`' own."""
+        found: list[str] = []
         for name, module in self.model.named_modules():
             kinds = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
             hooks = [hook for kind in kinds for hook in kind.values()]
             # transformers puts its own, which only read, where they are first needed and never takes them away.
             ours = [hook for hook in hooks if not str(getattr(hook, "__module__", "")).startswith("transformers.")]
             if ours:
-                digest.update(f"{name}:{len(ours)}".encode())
-        for number in range(len(self.doors)):
-            digest.update(f"door:{number}".encode())
-        return digest.hexdigest()
+                found.append(f"{name}:{len(ours)}")
+        return found
 
 
 def load(

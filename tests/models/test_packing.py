@@ -91,3 +91,15 @@ def test_two_images_in_one_question(tiny):
     ]
     for (query, answer), row in zip(pairs, tiny.vlm.answer_logprobs(pairs), strict=True):
         assert list(row) == pytest.approx(_alone(tiny.vlm, query, answer), abs=1e-5)
+
+
+def test_the_options_of_a_choice_share_an_image_of_any_size(tiny, monkeypatch):
+    """One forward pass, one row, the image's tokens once: also where one option alone is longer than a usual row."""
+    query = Query("What is the job of the person in the picture? A. pilot B. baker C. nurse D. judge", ("p1",) * 40)
+    pairs = [(query, letter) for letter in "ABCD"]
+    encoded = [tiny.vlm.encode(*pair) for pair in pairs]
+    monkeypatch.setattr("smllmun_bench.models.vlm.PACKED_TOKENS", len(encoded[0].ids) - 1)
+    (row,) = tiny.vlm._rows(encoded)
+    assert [len(block.members) for block in row] == [4]
+    for pair, logp in zip(pairs, tiny.vlm.answer_logprobs(pairs), strict=True):
+        assert list(logp) == pytest.approx(_alone(tiny.vlm, *pair), abs=1e-5)
