@@ -49,3 +49,11 @@ def reassigned(items: "Sequence[Item]", data: "UnlearningData") -> "tuple[list[I
             untrue[item.item_id] = answer = chosen[fact]
         made.append(replace(item, answer=answer))
     return made, untrue
+
+
+def invented_names(items: "Sequence[Item]", count: int, seed: int) -> list[str]:
+    """`count` names, again from the start where there are no more, no part of which occurs in the rows."""
+    known = " ".join(f"{item.question} {item.answer} {item.subject}" for item in items)
+    free = [f"{first} {last}" for first in _FIRST if first not in known for last in _LAST if last not in known]
+    order = random.Random(seed).sample(free, len(free))
+    return [order[index % len(order)] for index in range(count)]

@@ -26,6 +26,7 @@ Settings = Mapping[str, Any]
 Mechanism = Callable[["Vlm", Mapping[str, "Tensor"], Settings], AbstractContextManager[Any]]
 
 _OURS = {
+    "steering": "smllmun_bench.methods._erasure:steering",
     "preamble": "smllmun_bench.methods._words:preamble",
     "name-filter": "smllmun_bench.methods._words:name_filter",
 }

@@ -1,7 +1,7 @@
 """Prepared pixels, and features of a frozen tower: each image is looked at once."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,6 +61,16 @@ class FeatureBank:
             yield
         finally:
             self._features = before
+
+    @contextmanager
+    def showing(self, pixels: Mapping[Images, dict[str, Tensor]]) -> Iterator[None]:
+        """Inside, these are what the processor makes of these images."""
+        before, self._pixels = self._pixels, {**self._pixels, **pixels}
+        try:
+            with self.apart():
+                yield
+        finally:
+            self._pixels = before
 
     def pixels(self, images: Sequence[str | Images], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
         """The processor's outputs for `images`, joined along the first dimension; shorter ones are padded with 0."""

@@ -1,0 +1,71 @@
+"""The algebra of MLLMEraser in float64, and its steering.
+
+The published matrix W_l = P Δ with P = Q Qᵀ and
+
+    Δ = (P H_fᵀ H_f P + γ P)⁺ P H_fᵀ 1 d_l
+
+has rank one, since each row of the regression's target is the same d_l. It is W_l = u_l d_l with
+
+    u_l = Q (Qᵀ H_fᵀ H_f Q + γ I)⁻¹ Qᵀ H_fᵀ 1
+
+so 2 numbers per channel are kept in place of a matrix, and h W_l = (h · u_l) d_l: a gate times a direction.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from smllmun_bench.methods._layers import decoder_layers
+from smllmun_bench.methods._states import last
+from smllmun_bench.methods.mechanisms import Settings
+from smllmun_bench.models.doors import Change, Seats, at_prefill, seated
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.vlm import Vlm
+
+
+def null_basis(retain: Tensor, share: float) -> Tensor:
+    """Q (width, int(share · width)): orthonormal directions in which the rows of `retain` (N, width) have least energy.
+
+    Q Qᵀ projects onto them. They are an exact null space only where they are no more than width − rank(retain).
+    """
+    _, vectors = torch.linalg.eigh(retain.T @ retain)  # in ascending order
+    return vectors[:, : int(share * retain.shape[1])]
+
+
+def gate_vector(forget: Tensor, basis: Tensor, ridge: float) -> Tensor:
+    """u (width): h · u is about 1 on the rows of `forget` (N, width) as far as Q holds them, and 0 outside Q."""
+    inside = forget @ basis
+    gram = inside.T @ inside + ridge * torch.eye(basis.shape[1], dtype=forget.dtype)
+    return basis @ torch.linalg.solve(gram, inside.sum(0))
+
+
+def steered(seats: Seats, hidden: Tensor, gate: Tensor, direction: Tensor, strength: float) -> Tensor:
+    """h_t + λ (h_last · u) d on every token t of a prompt; padding and answers stay as they are."""
+    open_by = last(seats, hidden).float() @ gate
+    push = (strength * open_by)[:, None, None] * direction
+    return torch.where(seats.prompt().to(hidden.device)[..., None], hidden + push.to(hidden.dtype), hidden)
+
+
+@contextmanager
+def steering(vlm: "Vlm", tensors: Mapping[str, Tensor], settings: Settings) -> "Iterator[Vlm]":
+    """Tensors `gate` and `direction` are (layers, width); settings `layers`, `strength`, and `at`: input or output."""
+    blocks = decoder_layers(vlm, "mllmeraser")
+    strength, after = float(settings["strength"]), settings["at"] == "output"
+    with ExitStack() as stack:
+        if strength:  # λ = 0 is the model itself, to the bit
+            stack.enter_context(seated(vlm))
+            for row, layer in enumerate(settings["layers"]):
+                change = _at(tensors["gate"][row], tensors["direction"][row], strength)
+                stack.enter_context(at_prefill(vlm, blocks[layer], change, after=after))
+        yield vlm
+
+
+def _at(gate: Tensor, direction: Tensor, strength: float) -> Change:
+    def change(seats: Seats, hidden: Tensor) -> Tensor:
+        return steered(seats, hidden, gate.to(hidden.device), direction.to(hidden.device), strength)
+
+    return change

@@ -1,0 +1,56 @@
+"""What the decoder holds at the last token of a prompt, before a word of the answer is said."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from smllmun_bench.methods._layers import decoder_layers
+from smllmun_bench.models.doors import Seats, at_prefill, seated
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.vlm import Query, Vlm
+
+BATCH = 32
+
+
+def last(seats: Seats, hidden: Tensor) -> Tensor:
+    """(rows, width): the state at the last token of each prompt."""
+    return hidden[torch.arange(len(seats.end), device=hidden.device), (seats.end - 1).to(hidden.device)]
+
+
+def entering(vlm: "Vlm", queries: "Sequence[Query]", layers: Sequence[int], method: str) -> dict[int, Tensor]:
+    """By number of the decoder block, what enters it at the last token of each prompt: (prompts, width), float64.
+
+    The prompts are in no particular order, the same for each block.
+    """
+    heard = read(vlm, queries, layers, last, method)
+    return {layer: states.double() for layer, states in heard.items()}
+
+
+def read(
+    vlm: "Vlm",
+    queries: "Sequence[Query]",
+    layers: Sequence[int],
+    take: Callable[[Seats, Tensor], Tensor],
+    method: str,
+) -> dict[int, Tensor]:
+    """`take(seats, what enters the block)` of every batch of prompts, one below the other, on the CPU."""
+    blocks = decoder_layers(vlm, method)
+    heard: Mapping[int, list[Tensor]] = {layer: [] for layer in layers}
+
+    def listener(layer: int) -> Callable[[Seats, Tensor], Tensor]:
+        def listen(seats: Seats, hidden: Tensor) -> Tensor:
+            heard[layer].append(take(seats, hidden).float().cpu())
+            return hidden
+
+        return listen
+
+    with torch.no_grad(), seated(vlm), ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(at_prefill(vlm, blocks[layer], listener(layer)))
+        for at in range(0, len(queries), BATCH):
+            vlm.score_answers([vlm.encode(query) for query in queries[at : at + BATCH]])
+    return {layer: torch.cat(parts) for layer, parts in heard.items()}
