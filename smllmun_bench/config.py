@@ -66,7 +66,7 @@ def read_yaml(path: Path, model: type[M]) -> M:
     if any(fault.what.startswith(("tag ", "alias ")) for fault in faults):
         raise faults_error(faults, str(path))  # such values cannot be built, so they cannot be validated either
     try:
-        config = _validate(model, _yaml().load(text))
+        config = _validate(model, _yaml().constructor.construct_document(root))  # parsed once: lists read many files
     except ValidationError as error:
         faults += [
             _fault(detail, model, where=f"{path}:{_line(detail['loc'], lines)}, key {_dotted(detail['loc'])!r}")

@@ -20,6 +20,7 @@ PUBLISHED = {
     *(f"{name}/forget-{percent}" for name in ("clear", "tofu") for percent in ("01", "05", "10")),
     *(f"fiubench/forget-{percent}" for percent in (1, 5, 10)),
     "mllmu-bench/mmunlearner-5", "offside", "safe-eraser", "unlok-vqa", "mlubench",
+    "smllmun-official", "mmubench", "pebench",
 }  # fmt: skip
 ASKING = {
     "mme", "pope", "mmbench", "mmmu", "gqa", "scienceqa", "seed-bench", "vqav2", "vizwiz", "textvqa", "mm-vet",
@@ -31,11 +32,17 @@ def test_the_shipped_tasks_are_these() -> None:
     assert set(tasks.names()) == {*SIZES, *PUBLISHED, *ASKING}
 
 
+def card_of(spec: tasks.TaskSpec) -> str:
+    """Every data set has a card with its licence, what it shows of people, and what was not verified."""
+    return str(spec.adapter.args.get("name", spec.adapter.name)).replace("-", "_")
+
+
 @pytest.mark.parametrize("name", sorted(PUBLISHED | ASKING))
 def test_a_published_task(name: str) -> None:
     spec = tasks.load(name)
     assert spec.forgets == (name in PUBLISHED)
     assert name == "easy-vqa" or "not shipped" in spec.licence  # no third-party data lies in the package
+    assert resources.shipped("tasks").parent.joinpath("docs", "datasets", f"{card_of(spec)}.md").is_file()
     if spec.forgets:
         assert Direction.DOWN in spec.direction[Role.FORGET].values()
         assert spec.general is not None

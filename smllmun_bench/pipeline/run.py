@@ -156,7 +156,8 @@ def _unlearned(
 
 
 def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, entry: Entry) -> str:
-    parts = [label, shop.card.name, shop.task.name.replace("/", "."), f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
+    task = shop.task.name.replace("/", ".")  # a run is one folder, not one below another
+    parts = [label, shop.card.name, task, f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
     return "-".join([*parts, entry.key[:8]])
 
 

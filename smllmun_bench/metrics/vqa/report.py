@@ -36,7 +36,10 @@ class VqaReport:
 
 
 def report(items: Sequence[Item], predictions: Iterable[Prediction]) -> VqaReport:
-    """Score the predictions of one set. Raises UserError for items of several sets, an unknown one, a missing answer."""
+    """Score the predictions of one set.
+
+    Raises UserError for items of several sets or an unknown one, or a missing answer.
+    """
     names = {item.benchmark for item in items}
     if len(names) != 1:
         raise UserError(f"the items are of {len(names)} sets", where="items", fix="one general set at a time")
@@ -204,7 +207,11 @@ SETS: Mapping[str, _Set] = MappingProxyType(
 
 
 def chance(items: Sequence[Item]) -> float | None:
-    """What random letters would score in per cent, if all items are choices with one right option or more."""
+    """What random letters would score in per cent, if all items are choices; None if one of them is not.
+
+    >>> chance([]) is None
+    True
+    """
     if not items or any(item.kind is not Kind.CHOICE for item in items):
         return None
     return _percent([len(right_choices(item.answer, item.choices)) / len(item.choices) for item in items])
