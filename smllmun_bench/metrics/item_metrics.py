@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.metrics import match, probability, states
+from smllmun_bench.metrics import compat, match, probability, states
+from smllmun_bench.metrics.bleu import bleu as sentence_bleu
 from smllmun_bench.metrics.choice import UNPARSED, Choice, choose_by_logprob, parse_choice, parse_yes_no, right_choices
-from smllmun_bench.metrics.rouge import Rouge, rouge_l
+from smllmun_bench.metrics.rouge import Rouge, rouge_l, rouge_n
 from smllmun_bench.metrics.text import bare, words
 from smllmun_bench.metrics.vqa.rules import RULES
 from smllmun_bench.schema import Item, Kind, Prediction
@@ -60,8 +61,24 @@ def rouge_l_precision(item: Item, prediction: Prediction) -> float | None:
     return found.precision if found else None
 
 
+def rouge_1_f1(item: Item, prediction: Prediction) -> float | None:
+    return rouge_n(prediction.text, item.answer, 1, stem=True).f1 if words(item.answer) else None
+
+
+def rouge_2_f1(item: Item, prediction: Prediction) -> float | None:
+    return rouge_n(prediction.text, item.answer, 2, stem=True).f1 if words(item.answer) else None
+
+
+def bleu(item: Item, prediction: Prediction) -> float | None:
+    return sentence_bleu(prediction.text, item.answer) if item.answer.strip() else None
+
+
 def keyword(item: Item, prediction: Prediction) -> float | None:
     return match.keyword_share(prediction.text, item.keywords) if item.keywords else None
+
+
+def keyword_compat(item: Item, prediction: Prediction) -> float | None:
+    return match.keyword_share(prediction.text, item.keywords, strict=False) if item.keywords else None
 
 
 def cloze_strict(item: Item, prediction: Prediction) -> float | None:
@@ -80,6 +97,10 @@ def choice_logprob(item: Item, prediction: Prediction) -> float | None:
 
 def choice_text(item: Item, prediction: Prediction) -> float | None:
     return float(parse_choice(prediction.text, item.choices) in _right(item)) if item.choices else None
+
+
+def choice_nearest(item: Item, prediction: Prediction) -> float | None:
+    return float(compat.nearest_choice(prediction.text, item.choices) in _right(item)) if item.choices else None
 
 
 def yesno(item: Item, prediction: Prediction) -> float | None:
@@ -146,11 +167,16 @@ ITEM_METRICS: Mapping[str, ItemMetric] = MappingProxyType(
         "rouge_l_f1": rouge_l_f1,
         "rouge_l_recall": rouge_l_recall,
         "rouge_l_precision": rouge_l_precision,
+        "rouge_1_f1": rouge_1_f1,
+        "rouge_2_f1": rouge_2_f1,
+        "bleu": bleu,
         "keyword": keyword,
+        "keyword_compat": keyword_compat,
         "cloze_strict": cloze_strict,
         "cloze_compat": cloze_compat,
         "choice_logprob": choice_logprob,
         "choice_text": choice_text,
+        "choice_nearest": choice_nearest,
         "yesno": yesno,
         "probability": answer_probability,
         "meaningful": meaningful,

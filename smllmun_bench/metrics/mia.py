@@ -7,6 +7,7 @@ means member**, so negate losses before.
 import math
 import zlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -77,6 +78,38 @@ def logprob_moments(next_token_logprobs: np.ndarray) -> tuple[float, float]:
     finite = np.where(p > 0, next_token_logprobs, 0.0)
     mu = float((p * finite).sum())
     return mu, math.sqrt(float((p * (finite - mu) ** 2).sum()))
+
+
+def grad_norm(tensor_norms: Sequence[float], *, average: bool = False) -> float:
+    """2-norm of one item's loss gradient over all trained parameters, from the 2-norm of each tensor; lower = member.
+
+    `average`: the mean of the tensors' norms instead, as open-unlearning has it; it weighs a bias like a matrix.
+    Raises ValueError for no tensors or a negative norm. (Nasr et al. 2019.)
+
+    >>> grad_norm([3.0, 4.0]), grad_norm([3.0, 4.0], average=True)
+    (5.0, 3.5)
+    """
+    norms = _values(tensor_norms)
+    if (norms < 0).any():
+        raise ValueError("a norm is not negative")
+    return float(norms.mean()) if average else math.hypot(*norms.tolist())
+
+
+class Membership(NamedTuple):
+    """What one attack achieves: AUC, and the true-positive rate at 1 % and at 10 % false positives; .5, low, low = safe."""
+
+    auc: float
+    tpr_at_1: float
+    tpr_at_10: float
+
+
+def membership(members: Sequence[float], others: Sequence[float]) -> Membership:
+    """All three of forget items against matched non-members of the same form; higher scores mean member.
+
+    >>> membership([0.9, 0.8, 0.1], [0.85, 0.2])
+    Membership(auc=0.5, tpr_at_1=0.3333333333333333, tpr_at_10=0.3333333333333333)
+    """
+    return Membership(auc(members, others), tpr_at_fpr(members, others, 0.01), tpr_at_fpr(members, others, 0.10))
 
 
 def auc(members: Sequence[float], others: Sequence[float]) -> float:

@@ -1,6 +1,7 @@
 """Derived values of section 3 of the benchmark notes, each typed beside its derivation."""
 
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ from smllmun_bench.metrics import (
     choice,
     composites,
     distribution,
+    diversity,
     match,
     mia,
     pairs,
     probability,
 )
 from smllmun_bench.metrics.bleu import bleu
-from smllmun_bench.metrics.rouge import rouge_l
+from smllmun_bench.metrics.rouge import rouge_l, rouge_n
+from smllmun_bench.metrics.vqa.yesno import pope_scores
 
 LN2 = math.log(2)
 
@@ -25,6 +28,37 @@ def test_rouge_l():
     assert rouge_l("a b c d", "a c d e") == pytest.approx((0.75, 0.75, 0.75))  # common a c d of 4 and 4
     assert rouge_l("he paints", "he painted boats", stem=True) == pytest.approx((1, 2 / 3, 0.8))
     assert rouge_l("he paints", "he painted boats") == pytest.approx((0.5, 1 / 3, 0.4))
+
+
+def test_rouge_n():
+    # a b c d against a c d e: three words in common of four and four; of the pairs ab bc cd and ac cd de one
+    assert rouge_n("a b c d", "a c d e", 1) == pytest.approx((0.75, 0.75, 0.75))
+    assert rouge_n("a b c d", "a c d e", 2) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert rouge_n("a a a", "a", 1) == pytest.approx((1 / 3, 1, 0.5))  # counted as often as the reference has it
+    assert rouge_n("he paints", "he painted boats", 1, stem=True) == pytest.approx((1, 2 / 3, 0.8))
+
+
+def test_masked_perplexity():
+    # one token of log p −1 and one of the concept, as if drawn from 100 words
+    assert probability.masked_perplexity([-1, -9], [False, True], 100) == pytest.approx(
+        math.exp((1 + math.log(100)) / 2)
+    )
+    assert probability.masked_perplexity([-LN2] * 3, [False] * 3, 7) == pytest.approx(2)
+
+
+def test_diversity():
+    assert diversity.distinct_n(["a", "b", "a", "b", "a", "b"], 2) == pytest.approx(2 / 5)
+    assert diversity.repeated_share(["a"] * 4, 1) == 0.75
+    assert diversity.unique_words(["a red hat", "a blue hat"]) == 4
+    assert diversity.same_answer_share(["Paris", "paris.", "Rome", "Oslo"]) == 0.5
+
+
+def test_yes_ratio():
+    # TP 40, FP 10, TN 30, FN 20
+    said, truth = [True] * 50 + [False] * 50, [True] * 40 + [False] * 40 + [True] * 20
+    found = pope_scores(said, truth)
+    wanted = (0.70, 0.80, 2 / 3, 8 / 11, 0.50)
+    assert (found.accuracy, found.precision, found.recall, found.f1, found.yes_ratio) == pytest.approx(wanted)
 
 
 def test_bleu():
@@ -105,6 +139,12 @@ def test_membership():
     assert both == pytest.approx([0.5, -2])
     assert (mia.privleak(0.5, 0.5), mia.privleak(0.9, 0.5)) == pytest.approx((0, -80))
     assert mia.tpr_at_fpr([0.9, 0.8, 0.1], [0.85, 0.2], 0.1) == pytest.approx(1 / 3)
+    many = [i / 100 for i in range(100)]
+    assert mia.membership([0.985, 0.895, -1], many) == pytest.approx((189 / 300, 1 / 3, 2 / 3))  # above 99, 90 and 0
+    assert mia.loss([-LN2, -3 * LN2]) == pytest.approx(2 * LN2)
+    assert mia.zlib_ratio([-LN2], "abc") == LN2 / len(zlib.compress(b"abc"))
+    assert mia.reference_difference([-1, -2], [-2, -4]) == -1.5
+    assert (mia.grad_norm([3, 4]), mia.grad_norm([3, 4], average=True)) == (5, 3.5)
 
 
 def test_umu_pairs():
