@@ -15,7 +15,7 @@ from smllmun_bench.methods import streams
 from smllmun_bench.methods._masks import Mask
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity, Modality
-from smllmun_bench.training.config import TrainingConfig
+from smllmun_bench.training.config import Stop, TrainingConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +45,8 @@ class SmfaConfig(MethodConfig):
     def _something_is_left(self) -> Self:
         if self.mask == "dare" and self.share == 1:
             raise ValueError("dare with share 1 drops everything, and what is left is divided by 0")
+        if self.layout == "split" and self.training.stop.rule == "matched":
+            raise ValueError("neither half of 'layout: split' forgets as much as gold does: 'stop.rule: steps'")
         return self
 
 
@@ -116,6 +118,8 @@ class Smfa:
         progress: "Progress",
     ) -> "Artifact":
         training = config.anchor_training if part == "anchor" and config.anchor_training else config.training
+        if part == "anchor":
+            training = training.model_copy(update={"stop": Stop()})  # it forgets nobody
         own = {"all": 1, "image": 2, "text": 3, "anchor": 4}[part]
         init = data.seed if config.shared_init else data.seed + 1009 * own
         inputs = _Adapter(training=training, seed=data.seed, init_seed=init, part=part)

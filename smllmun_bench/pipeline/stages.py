@@ -30,7 +30,7 @@ from smllmun_bench.training import parallel
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
 
-VERSIONS = {"pretrain": 2, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 2}
+VERSIONS = {"pretrain": 2, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 2, "stop": 1}
 MEMORY = (Role.FORGET, Role.RETAIN)
 
 Watch = Callable[[str, int], Any]
@@ -61,7 +61,7 @@ class Workshop:
         return {"device": self.loader.device.split(":")[0], "dtype": self.loader.dtype} | launched
 
 
-class _Bar:
+class Bar:
     """A `Progress` of the training loop that moves one of our bars."""
 
     def __init__(self, advance: Callable[..., None]) -> None:
@@ -89,7 +89,7 @@ def base(shop: Workshop) -> ModelRef:
         from smllmun_bench.pipeline.pretrain import pretrain
 
         with shop.watch("pretraining the base", recipe.tower.steps + recipe.training.steps) as advance:
-            pretrain(folder, recipe, _Bar(advance))
+            pretrain(folder, recipe, Bar(advance))
 
     return _model(shop.store.get_or_make(pretrain_request(recipe), make, on_event=shop.on_event))
 
@@ -136,7 +136,7 @@ def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Entry
         from smllmun_bench.pipeline.memorise import memorise
 
         with shop.watch(f"memorising ({name})", recipe.training.steps) as advance, explained("memorising"):
-            memorise(shop.loader.get(start), shop.data, split, shop.fold, recipe, folder, _Bar(advance))
+            memorise(shop.loader.get(start), shop.data, split, shop.fold, recipe, folder, Bar(advance))
 
     return shop.store.get_or_make(request, make, on_event=_named(shop, name))
 
@@ -150,13 +150,12 @@ def _model(entry: Entry) -> ModelRef:
 
 def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> Entry:
     """One method, one configuration, one seed: an artifact."""
-    inputs = {
-        "target": start.digest,
-        "method": method.name,
-        "config": config.model_dump(mode="json"),
-        "seed": seed,
-        **_given(shop),
-    }
+    from smllmun_bench.pipeline.stopping import StopAt, matched
+
+    inputs = unlearn_inputs(shop, start, method, config, seed)
+    stop = matched(shop, start, method, config, seed) if config.training.stop.rule == "matched" else None
+    if stop is not None:
+        inputs |= {"stop_at": stop.step}
 
     def make(folder: Path) -> None:
         from smllmun_bench.models.memory import explained
@@ -165,11 +164,29 @@ def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: Method
         what = f"unlearning with {method.name}, seed {seed}"
         with shop.watch(what, steps) as advance, explained(what):
             vlm = shop.loader.get(start)
-            artifact = method.fit(vlm, _unlearning_data(shop, start, seed), config, _Bar(advance))
+            data = unlearning_data(shop, start, seed, stop.step if stop is not None else None)
+            progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
+            artifact = method.fit(vlm, data, config, progress)
+        if stop is not None:
+            told = {"stopped_at": float(stop.step), "matched_forgetting": float(stop.reached)}
+            artifact = replace(artifact, figures={**artifact.figures, **told})
         artifact.for_base(start.digest).save(folder)
 
     request = Request("unlearn", VERSIONS["unlearn"], inputs)
     return shop.store.get_or_make(request, make, on_event=_named(shop, f"{method.name}, seed {seed}"))
+
+
+def unlearn_inputs(
+    shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int
+) -> dict[str, Any]:
+    """Everything that one artifact depends on."""
+    return {
+        "target": start.digest,
+        "method": method.name,
+        "config": config.model_dump(mode="json"),
+        "seed": seed,
+        **_given(shop),
+    }
 
 
 def _given(shop: Workshop) -> dict[str, Any]:
@@ -182,14 +199,17 @@ def _given(shop: Workshop) -> dict[str, Any]:
     }
 
 
-def _unlearning_data(shop: Workshop, start: ModelRef, seed: int) -> UnlearningData:
+def unlearning_data(shop: Workshop, start: ModelRef, seed: int, stop_at: int | None = None) -> UnlearningData:
+    """What a method is given. What it keeps for others depends on where it stops, if that is not in its settings."""
+    stop = {"stop_at": stop_at} if stop_at is not None else {}
+
     def reuse(name: str, inputs: Frozen, make: Callable[[], "Artifact"]) -> "Artifact":
         from smllmun_bench.methods.artifact import Artifact
 
         request = Request(
             "adapter",
             VERSIONS["adapter"],
-            {"name": name, "target": start.digest, "inputs": inputs.model_dump(mode="json"), **_given(shop)},
+            {"name": name, "target": start.digest, "inputs": inputs.model_dump(mode="json"), **stop, **_given(shop)},
         )
         return Artifact.load(shop.store.get_or_make(request, lambda folder: make().save(folder)).path)
 
