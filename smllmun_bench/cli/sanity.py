@@ -33,6 +33,7 @@ def sanity(
     from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.report.console import make_console
     from smllmun_bench.sanity import fooled
+    from smllmun_bench.scoring import MEMORY
 
     console = make_console(quiet=quiet)
     if where is not None:
@@ -59,6 +60,11 @@ def sanity(
         by = [outcome.model for outcome in outcomes if outcome.composite == name and outcome.fooled]
         judged = any(outcome.fooled is not None for outcome in outcomes if outcome.composite == name)
         console.print(f"{name}: " + (f"fooled by {', '.join(by) or 'none'}" if judged else "undefined here"))
+    if found.memory and len(found.memory) < len(MEMORY):
+        console.print(
+            f"Only {', '.join(found.memory)} holds something to forget: a filter before that door is as good as gold.",
+            soft_wrap=True,
+        )
     if found.gate and found.gate != "ok":
         console.print(f"GATE {found.gate}: what is compared here means nothing", soft_wrap=True)
 

@@ -37,6 +37,8 @@ def show(
         console.print(f"failed: {manifest.error}", soft_wrap=True)
         return
     console.print(_facts(found))
+    for table in _gate_and_gold(found):
+        console.print(table)
     rows = [row for row in read_scored_items(found.folder / ITEMS) if role is None or row["role"] == role.value]
     console.print(_scores(rows))
     before = _before(found)
@@ -60,6 +62,36 @@ def _facts(run: "RunFolder") -> "Table":
         *((name, round(value, 4)) for name, value in manifest.figures.items()),
     ]
     return lines_table("", ("", "value"), facts)
+
+
+def _gate_and_gold(run: "RunFolder") -> "list[Table]":
+    """What the target had to forget, and how far this model is from gold on the same items (scores.json)."""
+    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.pipeline.manifest import read_scores_json
+
+    scores = read_scores_json(run.folder)
+    tables = []
+    if gate := scores.get("gate"):
+        columns = ("column", "against", "target", "other", "difference", "from", "to", "")
+        lines = [
+            (
+                *(check["column"], check["against"], f"{check['target']:.3f}", f"{check['other']:.3f}"),
+                *(f"{number:+.3f}" for number in check["difference"][:3]),
+                "" if check["holds"] else "NO",
+            )
+            for check in gate["checks"]
+        ]
+        tables.append(lines_table(f"gate: {gate['verdict']}", columns, lines))
+    if gold := scores.get("gold"):
+        columns = ("column", "n", "distance", "target's", "closeness", "truth n", "KS D", "KS p", "JS")
+        names = ("column", "n", "distance", "target_distance", "closeness", "truth_n", "ks_d", "ks_p", "js")
+        lines = [tuple(_short(column[name]) for name in names) for column in gold]
+        tables.append(lines_table("distance to gold, item by item", columns, lines))
+    return tables
+
+
+def _short(value: object) -> object:
+    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def _scores(rows: Sequence[dict[str, Any]]) -> "Table":

@@ -1,7 +1,8 @@
 """What a run folder says about itself. Everything a number depends on is in it or hashed in it."""
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -10,7 +11,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline.environment import Environment
 from smllmun_bench.schema import Fidelity
 
-FILE = "manifest.json"
+FILE, SCORES = "manifest.json", "scores.json"
 
 
 class Vector(Frozen):
@@ -88,3 +89,18 @@ def read(folder: Path) -> RunManifest:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise UserError(f"not a manifest of a run: {first['msg']}", where=f"{path}, key {key!r}") from None
+
+
+def read_scores_json(folder: Path) -> dict[str, Any]:
+    """What `scores.json` of a run holds: cells, vector, composites, `gate` and `gold`; {} where there is none.
+
+    Raises UserError for a damaged one.
+    """
+    path = folder / SCORES
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"not JSON: {error}", where=str(path)) from None
+    return found

@@ -34,6 +34,7 @@ from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
 ITEMS = "items.parquet"
 REFERENCES = ("base", "target", "gold")
 LEVEL = 0.05  # of the paired tests, after Holm's correction
+ENOUGH = 6  # people; with fewer, not even a sign that is the same for all of them is rare enough: 2/2**5 > LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +270,10 @@ def _noise(p_above: float | None, p_target: float | None) -> Noise | None:
 def _against_target(
     seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
 ) -> tuple[float | None, float | None]:
-    """p that nothing was forgotten, and the smallest difference that the test would find; None without a target."""
+    """p that nothing was forgotten, and the smallest difference that the test would find.
+
+    None without a target; the second one also where so few people can show nothing, whatever the difference.
+    """
     target = _reference(seeds[0], "target", everything)
     if target is None or seeds[0].manifest.kind == "reference":
         return None, None
@@ -278,8 +282,8 @@ def _against_target(
     if not before or any(ours.keys() != before.keys() for ours in each):
         return None, None
     differences = np.mean([identity_differences(ours, before) for ours in each], axis=0)
-    spread = float(differences.std(ddof=1)) if len(differences) > 1 else None
-    detectable = None if spread is None else smallest_difference(spread, len(differences))
+    enough = len(differences) >= ENOUGH
+    detectable = smallest_difference(float(differences.std(ddof=1)), len(differences)) if enough else None
     return sign_flip_p(differences, seed=0), detectable
 
 

@@ -1,5 +1,6 @@
 """A whole run on the tiny model: nothing is done twice, an interruption loses one stage, a failure is written down."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,8 @@ import pytest
 from smllmun_bench import tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import RunFailed
-from smllmun_bench.pipeline import cards, manifest, recipes
+from smllmun_bench.models.vlm import Query
+from smllmun_bench.pipeline import cards, manifest, recipes, stages
 from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.records import read_predictions, read_scored_items
 from smllmun_bench.pipeline.run import ITEMS, PREDICTIONS, SCORES, Finished, run
@@ -139,3 +141,32 @@ def test_the_nano_target_remembers_and_gold_never_knew(nano_store: Path, make_sh
     assert vectors["target"].forget_text > 0.5
     assert vectors["gold"].forget_text < 0.25
     assert vectors["gold"].retain_text > 0.5
+
+
+def test_an_untrained_target_has_nothing_to_forget_and_every_file_says_so(shop_at: Any, tmp_path: Path) -> None:
+    found = go(shop_at(tmp_path / "store"), tmp_path / "out", "ga")
+    for finished in found:
+        assert finished.manifest.gate == "nothing to forget"
+        assert (finished.manifest.measurable, finished.manifest.vector.overall) == ((), None)
+        scores = json.loads((finished.folder / SCORES).read_text())
+        assert scores["gate"]["verdict"] == "nothing to forget"
+        assert {column["closeness"] for column in scores["gold"]} == {None}
+    target = next(f for f in found if f.manifest.label == "target")
+    columns = json.loads((target.folder / SCORES).read_text())["gold"]
+    assert {column["distance"] for column in columns} == {0}  # one model stands for target and gold
+    assert all(column["ks_d"] == 0 and column["truth_n"] > 0 for column in columns)
+    assert found[-1].manifest.selected_on == "by hand"
+
+
+def test_perturbed_answers_are_weighed_per_token(shop_at: Any, tmp_path: Path) -> None:
+    shop = shop_at(tmp_path / "store")
+    target = next(f for f in go(shop, tmp_path / "out") if f.manifest.label == "target")
+    items = {item.item_id: item for item in stages.questions(shop)}
+    weighed = [p for p in read_predictions(target.folder / PREDICTIONS) if p.perturbed_logprobs is not None]
+    assert weighed
+    prediction = weighed[-1]
+    item = items[prediction.item_id]
+    vlm = shop.loader.get(stages.target(shop))
+    rows = vlm.answer_logprobs([(Query(item.question, item.images), wrong) for wrong in item.perturbed_answers])
+    means = [sum(row) / len(row) for row in rows]
+    assert list(prediction.perturbed_logprobs) == pytest.approx(means, abs=1e-4)

@@ -12,6 +12,7 @@ from smllmun_bench.pipeline.environment import environment
 from smllmun_bench.pipeline.manifest import FILE, RunManifest, Vector
 from smllmun_bench.pipeline.records import write_scored_items
 from smllmun_bench.pipeline.standings import RunFolder
+from smllmun_bench.report.leaderboard import Noise, caveats, gate_lines
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
 
 _CELLS = (
@@ -25,7 +26,9 @@ _CELLS = (
 )
 
 
-def made(root: Path, run_id: str, *, forget: float = 1.0, scored: bool = True, **changes: object) -> RunFolder:
+def made(
+    root: Path, run_id: str, *, forget: float = 1.0, scored: bool = True, people: int = 4, **changes: object
+) -> RunFolder:
     """A run whose forget columns are `forget` and whose others are 1: four people in each role."""
     reference = run_id in st.REFERENCES
     values = {
@@ -44,7 +47,7 @@ def made(root: Path, run_id: str, *, forget: float = 1.0, scored: bool = True, *
     if scored:
         items, answers, scores = [], [], []
         for number, (role, modality) in enumerate(_CELLS):
-            for person in range(4):
+            for person in range(people):
                 name, worth = f"{number}.{person}", forget if role is Role.FORGET else 1.0
                 items.append(Item(name, "b", f"p{person}", role, modality, Kind.OPEN, "q?", "a"))
                 answers.append(Prediction(name, run_id, "a"))
@@ -68,6 +71,50 @@ def test_two_seeds_are_one_row_with_their_mean(tmp_path: Path) -> None:
     assert row.row.overall == pytest.approx(0.6)  # mean of 0.8 and 0.4
     assert row.row.overall_low is not None
     assert row.intervals["forget_image"].low <= 0.4 <= row.intervals["forget_image"].high
+
+
+def test_rows_say_what_lies_within_the_noise(tmp_path: Path) -> None:
+    """Eight people: forgetting all of them is seen (2/2⁸), forgetting none is not, and equals cannot be told apart."""
+    made(tmp_path, "target", people=8)
+    made(tmp_path, "gold", forget=0.0, people=8)
+    for label, forget in (("all", 0.0), ("too", 0.0), ("none", 1.0)):
+        made(tmp_path, f"{label}-0", label=label, settings=label, forget=forget, people=8)
+    rows = {standing.row.method: standing.row for standing in st.standings(st.find_runs(tmp_path))[0]}
+    assert rows["all"].p_target == pytest.approx(3 * 2 / 2**8)  # the smallest of three
+    assert (rows["all"].within_noise, rows["too"].within_noise) == (Noise.NONE, Noise.ABOVE)
+    assert rows["none"].within_noise is Noise.TARGET
+    assert (rows["none"].p_target, rows["all"].p_above) == (1, None)
+    assert rows["none"].p_above is not None
+    assert rows["none"].p_above < 0.05
+    assert rows["target"].within_noise is None
+    assert "too" in " ".join(caveats(rows.values()))
+
+
+def test_four_people_can_prove_nothing(tmp_path: Path) -> None:
+    made(tmp_path, "target")
+    made(tmp_path, "gold", forget=0.0)
+    made(tmp_path, "m-0", label="m", forget=0.0)
+    row = next(s.row for s in st.standings(st.find_runs(tmp_path))[0] if s.row.method == "m")
+    assert (row.p_target, row.within_noise) == (2 / 2**4, Noise.TARGET)
+
+
+def test_gate_and_stamp_reach_the_row(tmp_path: Path) -> None:
+    made(tmp_path, "m-0", label="m", gate="nothing to forget", measurable=(), selected_on="test")
+    (standing,), _ = st.standings(st.find_runs(tmp_path))
+    assert (standing.row.gate, standing.row.selected_on) == ("nothing to forget", "test")
+    told = " ".join(caveats([standing.row]))
+    assert "GATE nothing to forget" in told
+    assert "too good" in told
+    assert gate_lines([standing.row]) == ["nothing to forget: t, forget 10 %, m"]
+
+
+def test_overall_is_drawn_from_the_columns_that_could_be_measured(tmp_path: Path) -> None:
+    common = {"gate": "nothing to forget", "measurable": ()}
+    made(tmp_path, "target", **common)
+    made(tmp_path, "gold", forget=0.0, **common)
+    made(tmp_path, "m-0", label="m", forget=0.2, **common)
+    rows, _ = st.standings(st.find_runs(tmp_path))
+    assert all("overall" not in standing.intervals for standing in rows)
 
 
 def test_without_the_target_at_hand_there_are_scores_but_no_interval(tmp_path: Path) -> None:

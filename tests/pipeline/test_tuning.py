@@ -24,6 +24,14 @@ def test_every_combination_is_a_point_in_the_order_of_the_file() -> None:
     assert found == [(1e-4, 10), (1e-4, 20), (1e-4, 30), (1e-3, 10), (1e-3, 20), (1e-3, 30)]
 
 
+def test_words_are_values_like_numbers() -> None:
+    space = tuning.Space(grid={"retain": ("ce", "kl"), "training.lora": (None,)})
+    found = [
+        (p.settings[0], p.chosen.config.retain, p.chosen.config.training.lora) for p in tuning.points(space, start())
+    ]
+    assert found == [("retain=ce", "ce", None), ("retain=kl", "kl", None)]
+
+
 def test_a_budget_draws_distinct_points_by_its_seed() -> None:
     draws = [[p.settings for p in tuning.points(SPACE, start(), budget=3, seed=seed)] for seed in (0, 0, 1, 2)]
     assert draws[0] == draws[1]
@@ -49,3 +57,23 @@ def test_the_test_fold_is_refused_before_anything_runs() -> None:
     shop = cast(Any, SimpleNamespace(fold=Fold.TEST))  # anything else of it would raise AttributeError
     with pytest.raises(UserError, match="cannot be chosen on the test fold"):
         tuning.tune(shop, tuning.points(SPACE, start()))
+
+
+def test_an_override_is_stamped_on_the_recipe_and_every_row(tmp_path: Path) -> None:
+    tuning.check_fold(Fold.TEST, allow_test=True)
+    with pytest.raises(UserError, match="cannot be chosen on the test fold") as caught:
+        tuning.check_fold(Fold.TEST, allow_test=False)
+    assert "--allow-test-selection" in caught.value.fix
+    method = methods.get("npo")
+    for fold in ("test", "validation"):
+        recipes.write(tmp_path / "toy.yaml", method, "toy", "tune", method.config(), selected_on=fold)
+        assert recipes.read(tmp_path / "toy.yaml", method)[2] == fold
+
+
+def test_settings_by_hand_say_so_and_do_not_wash_the_stamp_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_hand = recipes.choose("npo", "no-such-model", ("training.steps=2",))
+    assert by_hand.selected_on == "by hand"
+    config = methods.get("npo").config()
+    monkeypatch.setattr(recipes, "_recipe", lambda method, model: (config, "tune", "test"))
+    assert recipes.choose("npo", "toy").selected_on == "test"
+    assert recipes.choose("npo", "toy", ("training.steps=2",)).selected_on == "test"
