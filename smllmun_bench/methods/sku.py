@@ -9,7 +9,7 @@ from smllmun_bench.methods import streams
 from smllmun_bench.methods._answers import mismatched
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity
-from smllmun_bench.training.config import TrainingConfig
+from smllmun_bench.training.config import Stop, TrainingConfig
 
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
@@ -62,7 +62,7 @@ def _acquire(target: "Vlm", data: UnlearningData, inputs: _Acquisition, progress
     from smllmun_bench.training.loop import train
     from smllmun_bench.training.reference import Reference
 
-    training = inputs.training
+    training = inputs.training.model_copy(update={"stop": Stop()})  # θ' learns to misbehave: it never forgets
     rows = {"distortion": streams.forget(data, training)}
     if inputs.disassociation:
         rows["disassociation"] = mismatched(
