@@ -157,6 +157,26 @@ def test_one_step_changes_the_answers_and_can_be_taken_back(vlm: Any, name: str,
     assert vlm.answer_logprobs(PAIRS) == before
 
 
+def test_hooks_at_test_time_change_answers_one_by_one_and_can_be_taken_off(vlm: Any, tmp_path: Path) -> None:
+    """MLLMEraser: each question is steered by itself, whatever stands beside it in a batch."""
+    if "mllmeraser" not in methods.names():
+        pytest.skip("no such method yet")
+    method = methods.get("mllmeraser")
+    skipped = [1] if vlm.family.alike else []  # cross-attention layers do not run for questions without images
+    config = method.config.model_validate({"strength": 20.0, "first_layer": 0, "skipped": skipped})
+    artifact = method.fit(vlm, DATA, config, Silent())
+    before = vlm.answer_logprobs(PAIRS)
+    artifact.save(tmp_path)
+    with Artifact.load(tmp_path).mounted(vlm):
+        steered = vlm.answer_logprobs(PAIRS)
+        for pair, row in zip(PAIRS, steered, strict=True):
+            assert list(row) == pytest.approx(vlm.answer_logprobs([pair])[0], abs=1e-4)
+        texts = vlm.generate(QUERIES, max_new_tokens=4)
+        assert texts == [vlm.generate([query], max_new_tokens=4)[0] for query in QUERIES]
+    assert steered != before
+    assert vlm.answer_logprobs(PAIRS) == before
+
+
 def test_a_saved_model_answers_as_before(
     vlm: Any, family: str, folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
