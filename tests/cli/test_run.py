@@ -1,5 +1,6 @@
 """A nano run from the first command to the last: what it prints, what it leaves, what others read of it."""
 
+import csv
 import json
 import re
 import shutil
@@ -146,3 +147,31 @@ def test_toy_build_measures_what_is_there_and_copies_a_layer(store: Path, tmp_pa
     assert re.findall(r"^ ?(base|target|gold) +[01]\.\d{3}", result.stdout, re.MULTILINE) == ["base", "target", "gold"]
     assert len(list((tmp_path / "layer").rglob("manifest.json"))) == 3
     assert invoke("toy", "build", *nano, "--store", tmp_path / "layer", "--check").exit_code == 0
+
+
+def test_sanity_reads_runs_and_says_who_is_fooled(finished: tuple[Path, str], store: Path, tmp_path: Path) -> None:
+    told = invoke("sanity", finished[0], "--csv", tmp_path / "planted.csv")
+    assert told.exit_code == 0, told.output
+    assert "ours: " in told.stdout
+    rows = list(csv.DictReader((tmp_path / "planted.csv").open(newline="")))
+    assert {row["model"] for row in rows} >= {"gold", "untouched", "name filter"}
+    from_one_run = invoke("sanity", folder(finished[0], "ga"), "--json")
+    from_store = invoke("sanity", "--model", "nano", "--task", "smllmun-nano", "--store", store, "--json", "-q")
+    assert json.loads(from_one_run.stdout) == json.loads(from_store.stdout)
+    assert len(json.loads(from_store.stdout)) == len(rows)
+
+
+def test_sanity_needs_a_target_and_a_gold(finished: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(folder(finished[0], "target"), tmp_path / "target")
+    result = invoke("sanity", tmp_path)
+    assert result.exit_code == 2
+    assert "there is no run of gold" in result.stderr
+
+
+def test_strict_fails_where_nothing_was_to_forget(store: Path, tmp_path: Path) -> None:
+    base = next(path.parent for path in sorted(store.glob("v1/pretrain/*/*/config.json")))
+    models = ("--model", base, "--target", base, "--gold", base, "--task", "smllmun-nano", "--limit", "2")
+    asked = ("run", "-m", "ga", "--set", "training.steps=1", *models, "--store", store, "--output", tmp_path, "-q")
+    strict, lenient = invoke(*asked, "--strict"), invoke(*asked)
+    assert (strict.exit_code, lenient.exit_code) == (1, 0)
+    assert strict.stderr.count("strict: nothing to forget") == 1

@@ -225,6 +225,34 @@ def test_more_kept_ability_and_fewer_broken_answers_never_lose(tg, memory, parts
     assert _overall((memory, *tg), parts) >= _overall((memory, *tg), parts, broken=gain) - 1e-12
 
 
+def _two_doors(image, text, parts):
+    return aggregate.overall(
+        [aggregate.Keep(*image), aggregate.Keep(*text)],
+        [aggregate.Keep(*part) for part in parts],
+        broken_unlearned=0.0,
+        broken_gold=0.0,
+    )
+
+
+@given(memories, memories, keeps)
+def test_what_is_told_through_one_door_is_not_forgotten(image, text, parts):
+    """A filter on names closes the text and leaves the image; a model that does not look does it the other way round."""
+    (t1, g1), (t2, g2) = image, text
+    parts = [(1.0, t, g) for _, t, g in parts]
+    assert _two_doors((t1, t1, g1), (g2, t2, g2), parts) == pytest.approx(0, abs=1e-9)
+    assert _two_doors((g1, t1, g1), (t2, t2, g2), parts) == pytest.approx(0, abs=1e-9)
+
+
+@given(memories, memories, keeps, unit, unit, unit)
+def test_nearer_to_gold_through_either_door_never_loses(image, text, parts, one, other, step):
+    """`one` and `other` are how far the model is from gold, as a share of the gap; `step` takes it nearer."""
+    (t1, g1), (t2, g2) = image, text
+    far, near, beside = g1 + one * (t1 - g1), g1 + one * step * (t1 - g1), g2 + other * (t2 - g2)
+    assert (
+        _two_doors((near, t1, g1), (beside, t2, g2), parts) >= _two_doors((far, t1, g1), (beside, t2, g2), parts) - 1e-9
+    )
+
+
 def test_an_undefined_aggregate_is_none_and_not_zero():
     part = [(0.9, 0.9, 0.9)]
     assert _overall((0.5, 0.40, 0.38), part, noise=0.05) is None

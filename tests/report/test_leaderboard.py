@@ -17,8 +17,10 @@ from smllmun_bench.report.leaderboard import (
     COLUMNS,
     LeaderboardRow,
     RowKind,
+    caveats,
     from_csv,
     leaderboard_tables,
+    marked,
     rank,
     read_csv,
     to_csv,
@@ -178,3 +180,25 @@ def test_the_tables_show_every_row_within_120_columns() -> None:
     assert "…" not in text
     for shown in ("reconstruction", "reference", "-0.500", "±.030", "0.900"):
         assert shown in text
+
+
+def test_the_table_marks_noise_and_stamps_and_the_lines_below_explain_them() -> None:
+    rows = [
+        row("clear", overall=0.9, within_noise="none", p_target=0.01, detectable=0.1),
+        row("same", overall=0.8, within_noise="above", p_target=0.01, detectable=0.2),
+        row("nothing", overall=0.0, within_noise="above, target", selected_on="test", gate="target damaged"),
+    ]
+    assert [marked(entry) for entry in rows] == ["clear", "same ~", "nothing ~\u2248 (test)"]
+    told = caveats(rows)
+    assert [line.split(":")[0][:12] for line in told] == [
+        "GATE target ", "~ overall wi", "\u2248 forgetting", "Power", "Settings cho",
+    ]  # fmt: skip
+    assert "0.20" in told[3]
+    console = make_console(width=120)
+    with console.capture() as capture:
+        console.print(*leaderboard_tables(rows))
+    assert "nothing ~\u2248" in capture.get()
+
+
+def test_rows_without_caveats_need_no_lines() -> None:
+    assert caveats([row("a", gate="ok", within_noise="none"), row("gold", kind="reference", fidelity=None)]) == []
