@@ -40,6 +40,9 @@ def locate(path: Path | None, hub: Hub | None, *, revision: str = "main", needed
 
 def _fetched(hub: Hub, revision: str, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    transport = HfHubHTTPError.__bases__[0]  # the error of whichever HTTP library this version of the client uses
 
     try:
         commit = revision
@@ -48,8 +51,8 @@ def _fetched(hub: Hub, revision: str, patterns: tuple[str, ...]) -> Path:
         folder = snapshot_download(
             hub.repo, repo_type="dataset", revision=commit, allow_patterns=[*patterns, "README.md"]
         )
-    except (OSError, ValueError) as error:  # the hub's errors are OSErrors (HTTP, not cached) and ValueErrors (names)
-        first = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, transport) as error:  # not cached, a bad name, no network
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"the data set {hub.repo!r} is not on this machine and cannot be fetched: {first}",
             where=f"https://huggingface.co/datasets/{hub.repo} at {revision}",
