@@ -11,12 +11,15 @@ class Form(StrEnum):
     MERGED = "merged"
     ADAPTER = "adapter"
     DELTA = "delta"
+    MODULE = "module"
 
 
 def export(
     run: Annotated[str, typer.Argument(help="A run folder, or a run id below --results.")],
     out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
-    form: Annotated[Form, typer.Option("--as", help="All weights, a PEFT adapter, or the change alone.")] = Form.MERGED,
+    form: Annotated[
+        Form, typer.Option("--as", help="All weights, a PEFT adapter, the change, or what mounts it.")
+    ] = Form.MERGED,
     base: Annotated[str | None, typer.Option(help="The model that the run started from, if it is not found.")] = None,
     results: Annotated[Path, typer.Option(help="Where run ids are looked up.")] = Path("results"),
     store: Annotated[Path | None, typer.Option(help="The store that the run used.")] = None,

@@ -3,6 +3,7 @@
 merged    all weights, changed: a normal model folder
 adapter   the low-rank change alone, as PEFT keeps it
 delta     the changed entries alone, with the few lines of Python that put them on
+module    the artifact as it is, with the few lines that mount it: for what acts while the model answers
 """
 
 import shutil
@@ -98,11 +99,11 @@ def export(run: RunFolder, parts: Parts, out: Path, form: Form = "merged") -> Pa
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("there is something already", where=str(out), fix="a folder that does not exist yet")
     change = Artifact.load(parts.change.path) if parts.change is not None else Artifact("none")
-    if change.kind not in ("none", "delta", "lora"):
+    if change.kind not in ("none", "delta", "lora") and form != "module":
         raise UserError(
             f"{run.manifest.label} acts while the model answers ({change.kind}), which weights cannot hold",
             where=str(run.folder),
-            fix="mount the artifact with smllmun_bench.methods.artifact.Artifact.load",
+            fix="--as module, which needs smllmun-bench where it is used",
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.new")
@@ -207,4 +208,42 @@ def _delta(parts: Parts, change: "Artifact", folder: Path) -> None:
     (folder / "apply_delta.py").write_text(APPLY, encoding="utf-8")
 
 
-_FORMS: dict[Form, Callable[[Parts, Any, Path], None]] = {"merged": _merged, "adapter": _adapter, "delta": _delta}
+MODULE = '''"""The model with what this folder does to it while it answers. Needs smllmun-bench."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.vlm import ImageSource, Vlm, load
+
+
+class Files:
+    """References of pictures are paths of files."""
+
+    def image(self, ref: str) -> Image.Image:
+        return Image.open(ref)
+
+
+@contextmanager
+def unlearned(target: str, source: ImageSource | None = None, **options: Any) -> Iterator[Vlm]:
+    """The target model (a folder) with the artifact mounted; `options` are those of `smllmun_bench.models.vlm.load`."""
+    vlm = load(target, source or Files(), **options)
+    with Artifact.load(Path(__file__).parent).mounted(vlm):
+        yield vlm
+'''
+
+
+def _module(parts: Parts, change: "Artifact", folder: Path) -> None:
+    change.save(folder)
+    (folder / "unlearned.py").write_text(MODULE, encoding="utf-8")
+
+
+_FORMS: dict[Form, Callable[[Parts, Any, Path], None]] = {
+    "merged": _merged,
+    "adapter": _adapter,
+    "delta": _delta,
+    "module": _module,
+}

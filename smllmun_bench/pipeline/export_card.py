@@ -6,7 +6,7 @@ from typing import Literal
 from smllmun_bench.pipeline import cards
 from smllmun_bench.pipeline.manifest import RunManifest
 
-Form = Literal["merged", "adapter", "delta"]
+Form = Literal["merged", "adapter", "delta", "module"]
 _SCORES = (
     ("forget_image", "forget, with photo", "down"),
     ("forget_text", "forget, by name", "down"),
@@ -31,6 +31,11 @@ model = PeftModel.from_pretrained(target, "path/to/this/folder")""",
 from transformers import AutoModelForImageTextToText
 
 model = apply_delta(AutoModelForImageTextToText.from_pretrained("path/to/the/target"))""",
+    "module": """from unlearned import unlearned  # in this folder; needs smllmun-bench
+from smllmun_bench.models.vlm import Query
+
+with unlearned("path/to/the/target") as vlm:
+    print(vlm.generate([Query("Who is shown?", ("photo.png",))], max_new_tokens=32))""",
 }
 
 

@@ -26,7 +26,7 @@ LORA = (*STEPS, 'training.lora={"rank": 2, "alpha": 8}', "training.train=languag
 
 @pytest.fixture(scope="module")
 def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Two runs on an untrained model that lies in a folder of the user: ga with adapters, smfa masked."""
+    """Runs on an untrained model in a folder of the user: ga with adapters, smfa masked, a filter of names."""
     root = tmp_path_factory.mktemp("runs")
     task = tasks.load("smllmun-nano")
     task = task.model_copy(update={"generation": task.generation.model_copy(update={"max_new_tokens": 4})})
@@ -35,6 +35,7 @@ def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     card = cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder)
     shop = Workshop(Store(root / "store"), task, data, card, Loader(data, device="cpu", dtype="float32"), limit=2)
     chosen = [recipes.choose("ga", "tiny", LORA), recipes.choose("smfa", "tiny", (*LORA, "mask=conflict"))]
+    chosen.append(recipes.choose("name-filter", "tiny"))
     runs = {done.manifest.label: done for done in run(shop, chosen, [0], 15, root / "out")}
     return {
         "root": root,
@@ -43,6 +44,7 @@ def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "ga": runs["ga"],
         "smfa": runs["smfa"],
         "target": runs["target"],
+        "name-filter": runs["name-filter"],
     }
 
 
@@ -87,17 +89,31 @@ def test_an_adapter_is_loaded_by_peft_alone(made: dict[str, Any], tmp_path: Path
     assert Path(config["base_model_name_or_path"]) == Path(made["base"]).resolve()
 
 
-@pytest.mark.parametrize("label", ["ga", "smfa"])
-def test_a_delta_is_put_on_by_the_module_beside_it(made: dict[str, Any], label: str, tmp_path: Path) -> None:
-    assert invoke(made, label, tmp_path / "d", "--as", "delta").exit_code == 0
-    spec = importlib.util.spec_from_file_location("apply_delta", tmp_path / "d" / "apply_delta.py")
+def _imported(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("label", ["ga", "smfa"])
+def test_a_delta_is_put_on_by_the_module_beside_it(made: dict[str, Any], label: str, tmp_path: Path) -> None:
+    assert invoke(made, label, tmp_path / "d", "--as", "delta").exit_code == 0
+    module = _imported(tmp_path / "d" / "apply_delta.py")
     vlm = load(made["base"], made["shop"].data)
     module.apply_delta(vlm.model)
     assert answers(vlm, made) == said(made, label)
+
+
+@pytest.mark.parametrize("label", ["name-filter", "ga"])
+def test_what_acts_while_the_model_answers_is_a_module(made: dict[str, Any], label: str, tmp_path: Path) -> None:
+    assert invoke(made, label, tmp_path / "m", "--as", "module").exit_code == 0
+    module = _imported(tmp_path / "m" / "unlearned.py")
+    with module.unlearned(made["base"], made["shop"].data) as vlm:
+        assert answers(vlm, made) == said(made, label)
+    assert said(made, label) != said(made, "target")
 
 
 def test_entries_that_did_not_change_are_not_written(tmp_path: Path) -> None:
@@ -139,6 +155,7 @@ def test_what_cannot_be_exported_says_why(made: dict[str, Any], tiny_folder: Pat
     _refused(invoke(made, "ga", full), "something already", str(full))
     _refused(invoke(made, "ga", tmp_path / "x", base=False), "neither in the store nor registered", "--base")
     _refused(invoke(made, "smfa", tmp_path / "x", "--as", "adapter"), "not low-rank", "--as merged")
+    _refused(invoke(made, "name-filter", tmp_path / "x"), "acts while the model answers", "--as module")
     other = Path(shutil.copytree(tiny_folder, tmp_path / "other"))
     (other / "config.json").write_text((other / "config.json").read_text() + "\n")
     _refused(CliRunner().invoke(app, [

@@ -391,7 +391,9 @@ def mllama(ids: Callable[[str], int], rows: int) -> Recipe:
                 "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
             },
             text_config=decoder(
-                rows, num_hidden_layers=3, cross_attention_layers=[1], pad_token_id=ids("<pad>"), bos_token_id=ids("<|begin_of_text|>"),
+                rows,
+                num_hidden_layers=3, cross_attention_layers=[1],
+                pad_token_id=ids("<pad>"), bos_token_id=ids("<|begin_of_text|>"),
                 eos_token_id=ids("<|eot_id|>"),
                 rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
             ),
