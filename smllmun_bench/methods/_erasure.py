@@ -33,14 +33,16 @@ def null_basis(retain: Tensor, share: float) -> Tensor:
     Q Qᵀ projects onto them. They are an exact null space only where they are no more than width − rank(retain).
     """
     _, vectors = torch.linalg.eigh(retain.T @ retain)  # in ascending order
-    return vectors[:, : int(share * retain.shape[1])]
+    basis: Tensor = vectors[:, : int(share * retain.shape[1])]
+    return basis
 
 
 def gate_vector(forget: Tensor, basis: Tensor, ridge: float) -> Tensor:
     """u (width): h · u is about 1 on the rows of `forget` (N, width) as far as Q holds them, and 0 outside Q."""
     inside = forget @ basis
     gram = inside.T @ inside + ridge * torch.eye(basis.shape[1], dtype=forget.dtype)
-    return basis @ torch.linalg.solve(gram, inside.sum(0))
+    vector: Tensor = basis @ torch.linalg.solve(gram, inside.sum(0))
+    return vector
 
 
 def steered(seats: Seats, hidden: Tensor, gate: Tensor, direction: Tensor, strength: float) -> Tensor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from smllmun_bench.models.doors import Seats
     from smllmun_bench.models.packing import Packed
     from smllmun_bench.models.vlm import Vlm
 
@@ -42,7 +43,7 @@ def answers(packed: "Packed") -> "Tensor":
     return found
 
 
-def spans(packed: "Packed", phrases: Iterable[tuple[int, ...]]) -> "Tensor":
+def spans(packed: "Packed | Seats", phrases: Iterable[tuple[int, ...]]) -> "Tensor":
     """Where one of these sequences of token ids stands."""
     import torch
 

@@ -27,6 +27,7 @@ Mechanism = Callable[["Vlm", Mapping[str, "Tensor"], Settings], AbstractContextM
 
 _OURS = {
     "steering": "smllmun_bench.methods._erasure:steering",
+    "corruption": "smllmun_bench.methods._corruption:corruption",
     "preamble": "smllmun_bench.methods._words:preamble",
     "name-filter": "smllmun_bench.methods._words:name_filter",
 }

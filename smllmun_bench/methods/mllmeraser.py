@@ -69,8 +69,8 @@ class MllmEraser:
         layers = [layer for layer in range(config.first_layer, count) if layer not in config.skipped]
         if not layers or int(config.null_share * width) == 0:
             raise UserError(
-                f"mllmeraser looked for blocks from {config.first_layer} on, of {count}, and for {config.null_share:g} of "
-                f"{width} directions, and one of them is none",
+                f"mllmeraser looked for blocks from {config.first_layer} on, of {count}, and for {config.null_share:g} "
+                f"of {width} directions, and one of them is none",
                 fix="a smaller `first_layer`, a larger `null_share`",
             )
         forget, retain = asked(data.forget, wordings), asked(data.retain, wordings)
@@ -115,13 +115,8 @@ class MllmEraser:
         from smllmun_bench.methods._invented import invented_names
         from smllmun_bench.models.vlm import Query
 
-        fits = {
-            "pgd": lambda item: bool(item.images),
-            "strangers": lambda item: bool(item.subject) and item.subject in item.question and not item.images,
-            "instruction": lambda item: True,
-        }
         kind = "pgd" if config.pgd is not None else config.refused
-        found = [item for item in data.retain if fits[kind](item)]
+        found = [item for item in data.retain if _fits(item, kind)]
         draw = random.Random(data.seed)
         draw.shuffle(found)
         if kind == "pgd":  # a picture is changed for one question
@@ -175,6 +170,12 @@ class MllmEraser:
             figures |= {f"gate_{name}_reworded": _mean(values) for name, values in new.items()}
             figures["gate_auc_reworded"] = auc(new["forget"], new["retain"])
         return figures
+
+
+def _fits(item: Item, kind: str) -> bool:
+    if kind == "strangers":
+        return bool(item.subject) and item.subject in item.question and not item.images
+    return kind != "pgd" or bool(item.images)
 
 
 def _mean(values: "Sequence[float]") -> float:

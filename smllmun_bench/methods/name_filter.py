@@ -29,6 +29,7 @@ class NameFilter:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: NameFilterConfig, progress: "Progress") -> "Artifact":
+        from smllmun_bench.methods._overhead import measured
         from smllmun_bench.methods._words import forgotten_names
         from smllmun_bench.methods.artifact import Artifact
 
@@ -38,7 +39,9 @@ class NameFilter:
         refusal = random.Random(data.seed).choice(data.refusals)
         progress.step(1, 1, {"names": len(names)})
         settings = {"names": names, "refusal": refusal, "look_at": config.look_at}
-        return Artifact("gate", figures={"names": float(len(names))}, mechanism="name-filter", settings=settings)
+        figures = {"names": float(len(names))}
+        artifact = Artifact("gate", figures=figures, mechanism="name-filter", settings=settings)
+        return measured(artifact, target, data.forget)
 
 
 METHOD = NameFilter()

@@ -32,6 +32,7 @@ class PromptOnly:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: PromptOnlyConfig, progress: "Progress") -> "Artifact":
+        from smllmun_bench.methods._overhead import measured
         from smllmun_bench.methods._words import forgotten_names
         from smllmun_bench.methods.artifact import Artifact
 
@@ -40,7 +41,8 @@ class PromptOnly:
         tokens = len(target.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
         progress.step(1, 1, {"names": len(names)})
         figures = {"names": float(len(names)), "prompt_tokens": float(tokens)}
-        return Artifact("hooks", figures=figures, mechanism="preamble", settings={"text": text})
+        artifact = Artifact("hooks", figures=figures, mechanism="preamble", settings={"text": text})
+        return measured(artifact, target, data.forget)
 
 
 METHOD = PromptOnly()

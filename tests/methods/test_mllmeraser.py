@@ -44,13 +44,8 @@ def test_gate_times_direction_is_the_full_solution(ridge: float) -> None:
     basis = null_basis(states(40, 0), 0.5)
     projection = basis @ basis.T
     gram = projection @ forget.T @ forget @ projection + ridge * projection @ projection
-    delta = (
-        torch.linalg.pinv(gram, rtol=1e-10)
-        @ projection
-        @ forget.T
-        @ torch.ones(9, 1, dtype=torch.float64)
-        @ toward[None]
-    )
+    ones = torch.ones(9, 1, dtype=torch.float64)
+    delta = torch.linalg.pinv(gram, rtol=1e-10) @ projection @ forget.T @ ones @ toward[None]
     whole = projection @ delta
     torch.testing.assert_close(torch.outer(gate_vector(forget, basis, ridge), toward), whole, atol=1e-8, rtol=0)
 
