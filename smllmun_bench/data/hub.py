@@ -42,7 +42,8 @@ def _fetched(hub: Hub, revision: str, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    transport = HfHubHTTPError.__bases__[0]  # the error of whichever HTTP library this version of the client uses
+    # The error of whichever HTTP library this version of the client uses.
+    transport: type[Exception] = HfHubHTTPError.__bases__[0]
 
     try:
         commit = revision

@@ -87,7 +87,10 @@ class PublishedSource:
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        return tuple(self.stream())
+        found = tuple(self.stream())
+        if not found:
+            raise UserError(f"{self.name} holds no items", where=", ".join(map(str, self._files[:3])))
+        return found
 
     @cached_property
     def image_digest(self) -> str:
@@ -156,7 +159,10 @@ class PublishedSource:
 
     def _forget_train(self, wanted: frozenset[str]) -> list[Item]:
         mine = (i for i in self._training() if i.entity_id in wanted and i.role is Role.RETAIN)
-        return [replace(item, role=Role.FORGET) for item in mine]
+        found = [replace(item, role=Role.FORGET) for item in mine]
+        if not found:
+            raise UserError(f"{self.name} has no training rows about what is to be forgotten", fix="`data validate`")
+        return found
 
     def _retain_train(self, wanted: frozenset[str]) -> list[Item]:
         """As many rows as the request has, of other people, picked by a hash of the item id."""

@@ -69,19 +69,8 @@ def test_a_published_benchmark_runs_from_its_files(upstream, nano_store, tmp_pat
     store = shutil.copytree(nano_store, tmp_path / "store")
     folder = upstream.mllmu()
     out = tmp_path / "out"
-    arguments = [
-        "--task",
-        "mllmu-bench/forget-10",
-        "--data",
-        folder,
-        "--model",
-        "nano",
-        "--store",
-        store,
-        "--output",
-        out,
-    ]
-    done = run("run", "--method", "ga", *arguments)
+    data = ["--task", "mllmu-bench/forget-10", "--data", folder]
+    done = run("run", "--method", "ga", *data, "--model", "nano", "--store", store, "--output", out)
     assert done.exit_code == 0, done.output
     runs = sorted(path.name for path in out.iterdir() if path.is_dir())
     assert len(runs) == 4

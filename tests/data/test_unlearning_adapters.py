@@ -417,3 +417,12 @@ def test_nothing_is_fetched_offline(monkeypatch):
     with pytest.raises(UserError, match="'therem/CLEAR' is not on this machine and cannot be fetched") as error:
         clear()
     assert "--data DIR" in error.value.fix
+
+
+def test_a_request_without_training_rows_is_told_before_anything_trains(upstream):
+    row = mapped_rows(upstream)
+    upstream.jsonl("train.jsonl", [row(n) for n in (2, 3)])
+    source = open_source("mapped", MAPPING | {"path": str(upstream.folder), "train": "train.jsonl"})
+    for split in (Split.FORGET_TRAIN, Split.RETAIN_TRAIN):
+        with pytest.raises(UserError, match="no training rows about what is to be forgotten"):
+            source.items(split)
