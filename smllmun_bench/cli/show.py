@@ -37,7 +37,7 @@ def show(
         console.print(f"failed: {manifest.error}", soft_wrap=True)
         return
     console.print(_facts(found))
-    for table in _gate_and_gold(found):
+    for table in _gate_and_gold(found) if role is None else ():
         console.print(table)
     rows = [row for row in read_scored_items(found.folder / ITEMS) if role is None or row["role"] == role.value]
     console.print(_scores(rows))

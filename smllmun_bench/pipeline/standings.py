@@ -240,7 +240,7 @@ def _tested(found: Sequence[Standing]) -> list[Standing]:
     ordered = sorted(found, key=lambda standing: sort_key(standing.row))
     for _, group in groupby(ordered, key=lambda s: (s.row.task, s.row.forget_ratio, s.row.model)):
         methods = [standing for standing in group if standing.row.kind is not RowKind.REFERENCE]
-        above = [None, *(_p_above(a, b) for a, b in zip(methods[1:], methods, strict=False))]
+        above = [_p_above(row, methods[n - 1]) if n else None for n, row in enumerate(methods)]
         p_above, p_target = _holm(above), _holm([standing.row.p_target for standing in methods])
         for standing, higher, target in zip(methods, p_above, p_target, strict=True):
             noise = _noise(higher, target)

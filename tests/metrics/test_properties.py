@@ -236,7 +236,7 @@ def _two_doors(image, text, parts):
 
 @given(memories, memories, keeps)
 def test_what_is_told_through_one_door_is_not_forgotten(image, text, parts):
-    """A filter on names closes the text and leaves the image; a model that does not look does it the other way round."""
+    """A filter on names closes the text and leaves the image; a model that does not look, the other way round."""
     (t1, g1), (t2, g2) = image, text
     parts = [(1.0, t, g) for _, t, g in parts]
     assert _two_doors((t1, t1, g1), (g2, t2, g2), parts) == pytest.approx(0, abs=1e-9)

@@ -90,6 +90,13 @@ def test_rows_say_what_lies_within_the_noise(tmp_path: Path) -> None:
     assert "too" in " ".join(caveats(rows.values()))
 
 
+def test_references_alone_have_nothing_to_be_tested_against(tmp_path: Path) -> None:
+    made(tmp_path, "target")
+    made(tmp_path, "gold", forget=0.0)
+    rows, _ = st.standings(st.find_runs(tmp_path))
+    assert [standing.row.within_noise for standing in rows] == [None, None]
+
+
 def test_four_people_can_prove_nothing(tmp_path: Path) -> None:
     made(tmp_path, "target")
     made(tmp_path, "gold", forget=0.0)
