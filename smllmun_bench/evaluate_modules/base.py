@@ -50,7 +50,7 @@ class StringMetric(evaluate.Metric, abc.ABC):  # type: ignore[misc]  # evaluate 
         return self.scores(**{**self.options.get(self.config_name, {}), **wanted})
 
     @abc.abstractmethod
-    def scores(self, **given: Any) -> dict[str, Any]:
+    def scores(self, *args: Any, **given: Any) -> dict[str, Any]:
         """The numbers, by name. Gets the columns, and the options of the configuration or of the call."""
 
 

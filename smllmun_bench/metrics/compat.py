@@ -27,8 +27,13 @@ def nearest_choice(text: str, choices: Sequence[str]) -> Choice:
     >>> nearest_choice("xkqj a", ("cat", "dog")), nearest_choice("", ())
     (0, <Unparsed.UNPARSED: 'unparsed'>)
     """
-    alike = [difflib.SequenceMatcher(None, text, choice).ratio() for choice in choices]
-    return alike.index(max(alike)) if alike else UNPARSED
+    best, nearest = -1.0, None
+    for place, choice in enumerate(choices):
+        matcher = difflib.SequenceMatcher(None, text, choice)
+        # The two bounds are cheap and never below the ratio, so an option that cannot win is not compared.
+        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (alike := matcher.ratio()) > best:
+            best, nearest = alike, place
+    return UNPARSED if nearest is None else nearest
 
 
 def letter_in_capitals(text: str, choices: Sequence[str]) -> Choice:

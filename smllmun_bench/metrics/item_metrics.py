@@ -125,7 +125,7 @@ def meaningful(item: Item, prediction: Prediction) -> float | None:
     known = known_words(item)
     if states.broken_reason(prediction.text, known=known, question=item.question):
         return 0.0
-    return states.meaningful(prediction.text, known=known)
+    return states.fluency(prediction.text, known=known)
 
 
 def chosen_by_logprob(item: Item, prediction: Prediction) -> Choice:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from smllmun_bench.metrics.diversity import distinct_n, longest_loop
 
@@ -73,6 +74,7 @@ def without_special_tokens(text: str) -> str:
     return _SPECIAL.sub(" ", text).strip() if "<" in text else text.strip()
 
 
+@lru_cache(maxsize=4096)
 def is_repetitive(text: str) -> bool:
     """A word or phrase in a loop, few different words, one short unit over and over, or a word that stutters.
 
@@ -107,18 +109,32 @@ def is_language(text: str, *, known: str = "") -> bool:
     >>> is_language("jq-9xk@zz.example", known="jq-9xk@zz.example"), is_language("+44 20 7946 0958")
     (True, True)
     """
-    found = _WORD.findall(text)
-    if not found or (_JOINS.issuperset(word.casefold() for word in found) and not text.isupper()):  # OR, IN are states
+    count, odd, idle, impossible = _signs(text)
+    if not count or idle:
         return False
-    if known and text.strip().casefold() in known.casefold():
+    folded = known.casefold()
+    if known and text.strip().casefold() in folded:
         return True
-    if _mostly_symbols(text) or _mixes_scripts(text):
-        return False
-    odd = [word for word in found if not is_word_like(word)]
-    if odd and known:
-        folded = known.casefold()
-        odd = [word for word in odd if word.casefold() not in folded]
-    return len(odd) < 0.4 * len(found) and not _is_word_salad(text, [word.casefold() for word in found])
+    return not impossible and sum(word not in folded for word in odd) < 0.4 * count
+
+
+class _Signs(NamedTuple):
+    """What a text shows by itself: how many words, the odd ones, only joining words, impossible in any context."""
+
+    words: int
+    odd: tuple[str, ...]
+    idle: bool
+    impossible: bool
+
+
+@lru_cache(maxsize=4096)  # several metrics of one item ask in a row, each with other known words
+def _signs(text: str) -> _Signs:
+    found = _WORD.findall(text)
+    folded = [word.casefold() for word in found]
+    idle = _JOINS.issuperset(folded) and not text.isupper()  # OR and IN are states
+    impossible = _mostly_symbols(text) or _mixes_scripts(text) or _is_word_salad(text, folded)
+    odd = tuple(low for word, low in zip(found, folded, strict=True) if not is_word_like(word))
+    return _Signs(len(found), odd, idle, impossible)
 
 
 def odd_share(text: str, *, known: str = "") -> float:
@@ -127,10 +143,8 @@ def odd_share(text: str, *, known: str = "") -> float:
     >>> odd_share("hello xkqj"), odd_share("hello there")
     (0.5, 0.0)
     """
-    found = _WORD.findall(text)
-    folded = known.casefold()
-    odd = [word for word in found if not is_word_like(word) and word.casefold() not in folded]
-    return len(odd) / len(found) if found else 0.0
+    signs, folded = _signs(text), known.casefold()
+    return sum(word not in folded for word in signs.odd) / signs.words if signs.words else 0.0
 
 
 @lru_cache(maxsize=65536)  # benchmarks repeat their words

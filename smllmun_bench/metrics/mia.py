@@ -96,7 +96,7 @@ def grad_norm(tensor_norms: Sequence[float], *, average: bool = False) -> float:
 
 
 class Membership(NamedTuple):
-    """What one attack achieves: AUC, and the true-positive rate at 1 % and at 10 % false positives; .5, low, low = safe."""
+    """What one attack achieves: AUC, true-positive rates at 1 % and 10 % false positives. Safe: .5, low, low."""
 
     auc: float
     tpr_at_1: float

@@ -50,7 +50,7 @@ def rouge_n(prediction: str, reference: str, n: int, *, stem: bool = False) -> R
     return _shares((got & want).total(), got.total(), want.total())
 
 
-def _reference_words(reference: str, *, stem: bool) -> list[str]:
+def _reference_words(reference: str, *, stem: bool) -> tuple[str, ...]:
     want = words(reference, stem=stem)
     if not want:
         raise ValueError(f"reference has no words: {reference!r}")  # a fault of the data, not a score

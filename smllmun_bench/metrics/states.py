@@ -186,6 +186,15 @@ def meaningful(text: str, *, known: str = "") -> float:
     """
     if broken_reason(text, known=known):
         return 0.0
+    return fluency(text, known=known)
+
+
+def fluency(text: str, *, known: str = "") -> float:
+    """`meaningful` of a text that is known not to be broken.
+
+    >>> fluency("She lives in Lyon.")
+    1.0
+    """
     if is_refusal(text):
         return 1.0
     said = without_special_tokens(text)
@@ -208,7 +217,7 @@ def _dangles(text: str) -> bool:
     said = words(text)
     if len(said) < 3 or said[0] in ("yes", "no") or text.rstrip().endswith((".", "!", "?")):
         return False
-    return said[-1] in _GOES_ON or said[-2:] == ["i", "am"]
+    return said[-1] in _GOES_ON or said[-2:] == ("i", "am")
 
 
 def _was_parsed(text: str, kind: Kind, choices: Sequence[str]) -> bool:

@@ -3,10 +3,11 @@
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_lowercase, digits
 
 from smllmun_bench.metrics.porter import stem as porter_stem
 
-_NOT_ROUGE = re.compile(r"[^a-z0-9]+")
+_ROUGE_LETTERS = bytes(code if chr(code) in ascii_lowercase + digits else ord(" ") for code in range(256))
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")  # the comma of 85,000
 _NO_CENTS = re.compile(r"(?<=\d)\.00(?!\d)")  # $50.00 says $50
 _SIGNS = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-"})
@@ -28,6 +29,7 @@ def normalise(text: str) -> str:
     return " ".join(text.split())
 
 
+@lru_cache(maxsize=65536)
 def bare(text: str) -> str:
     """The normal form without punctuation at its edges; inner marks and signs such as $ and + stay.
 
@@ -37,14 +39,16 @@ def bare(text: str) -> str:
     return normalise(text).strip(_EDGE)
 
 
-def words(text: str, *, stem: bool = False) -> list[str]:
+@lru_cache(maxsize=65536)  # a dozen metrics of one item ask for the same words
+def words(text: str, *, stem: bool = False) -> tuple[str, ...]:
     """Words as `rouge_score` splits them: lower case, only a-z and 0-9; with `stem`, Porter for 4 letters and more.
 
     >>> words("He painted 3 boats."), words("He painted 3 boats.", stem=True)
-    (['he', 'painted', '3', 'boats'], ['he', 'paint', '3', 'boat'])
+    (('he', 'painted', '3', 'boats'), ('he', 'paint', '3', 'boat'))
     """
-    tokens = _NOT_ROUGE.sub(" ", text.lower()).split()
-    return [porter_stem(token) if len(token) > 3 else token for token in tokens] if stem else tokens
+    # Bytes through a table are four times as fast as a pattern; every other character becomes a "?", then a space.
+    tokens = text.lower().encode("ascii", "replace").translate(_ROUGE_LETTERS).decode("ascii").split()
+    return tuple([porter_stem(token) if len(token) > 3 else token for token in tokens] if stem else tokens)
 
 
 def contains(text: str, phrase: str) -> bool:

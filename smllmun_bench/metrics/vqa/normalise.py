@@ -1,6 +1,7 @@
 """The answer normaliser of the VQA challenge, and the EvalAI variant that TextVQA and VizWiz toolkits use."""
 
 import re
+from functools import lru_cache
 
 _MARKS = ';/[]"{}()=+\\_-><@`,?!'
 _GROUPED = re.compile(r"\d,\d")
@@ -44,6 +45,7 @@ def flat(text: str) -> str:
     return text.replace("\n", " ").replace("\t", " ").strip()
 
 
+@lru_cache(maxsize=65536)
 def vqa_normalise(text: str) -> str:
     """The challenge's normal form: punctuation, then lower case, number words, articles and contractions.
 
@@ -55,6 +57,7 @@ def vqa_normalise(text: str) -> str:
     return _words(_punctuation(flat(text)))
 
 
+@lru_cache(maxsize=65536)
 def evalai_normalise(text: str) -> str:
     """EvalAI's variant: first lower case, every comma and question mark deleted, `'s` split off.
 
