@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from smllmun_bench.report.console import plain
+from smllmun_bench.report.leaderboard import marked
 from smllmun_bench.report.table import (
     MISSING,
     SCORE_COLUMNS,
@@ -74,4 +75,4 @@ def _score_row(standing: "Standing") -> ScoreRow:
     for column in SCORE_COLUMNS:
         value, interval = getattr(standing.row, column.key), standing.intervals.get(column.key)
         figures[column.key] = Figure(value, interval.low, interval.high) if interval else Figure(value)
-    return ScoreRow(standing.row.method, figures)
+    return ScoreRow(marked(standing.row), figures)

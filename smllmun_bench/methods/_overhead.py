@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Query, Vlm
     from smllmun_bench.schema import Item
 
-_QUESTIONS, _TOKENS, _TIMES = 16, 8, 3
+_QUESTIONS, _TOKENS, _TIMES = 16, 8, 2
 
 
 def asked(items: "Sequence[Item]", paraphrases: int = 0) -> "list[Query]":
@@ -27,7 +27,7 @@ def asked(items: "Sequence[Item]", paraphrases: int = 0) -> "list[Query]":
 
 
 def measured(artifact: "Artifact", vlm: "Vlm", items: "Sequence[Item]") -> "Artifact":
-    """The artifact with its `inference_overhead`: the fastest of three rounds of answers, mounted over plain, minus 1.
+    """The artifact with its `inference_overhead`: the faster of two rounds of answers, mounted over plain, minus 1.
 
     A refusal that spares the model the question counts as no time saved: the overhead is never below zero.
     """

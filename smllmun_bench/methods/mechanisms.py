@@ -28,6 +28,7 @@ Mechanism = Callable[["Vlm", Mapping[str, "Tensor"], Settings], AbstractContextM
 _OURS = {
     "steering": "smllmun_bench.methods._erasure:steering",
     "corruption": "smllmun_bench.methods._corruption:corruption",
+    "feature-edit": "smllmun_bench.methods._sae:feature_edit",
     "preamble": "smllmun_bench.methods._words:preamble",
     "name-filter": "smllmun_bench.methods._words:name_filter",
 }

@@ -23,6 +23,7 @@ Name = Annotated[str, StringConstraints(min_length=1)]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 GATE_OPEN = "ok"
 ABOVE, TARGET, STAMP = "~", "\u2248", " (test)"
+SUPPRESSION = "\u2020"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows a formula
 
 
@@ -163,6 +164,8 @@ def caveats(rows: Iterable[LeaderboardRow]) -> list[str]:
     ):
         named = [row.method for row in methods if noise in _noises(row)]
         lines += [f"{what}: {', '.join(named)} (paired, Holm, 5 %)"] if named else []
+    if held := [row.method for row in methods if row.kind is RowKind.TEST_TIME]:
+        lines.append(f"{SUPPRESSION} suppression, weights unchanged: {', '.join(held)}")
     detectable = [row.detectable for row in methods if row.detectable is not None]
     if detectable:
         lines.append(
@@ -191,7 +194,7 @@ def _noises(row: LeaderboardRow) -> tuple[Noise, ...]:
 def marked(row: LeaderboardRow) -> str:
     """The method's name with the signs that `caveats` explains."""
     signs = {Noise.ABOVE: ABOVE, Noise.TARGET: TARGET}
-    signed = "".join(signs.get(noise, "") for noise in _noises(row))
+    signed = SUPPRESSION * (row.kind is RowKind.TEST_TIME) + "".join(signs.get(noise, "") for noise in _noises(row))
     return f"{row.method} {signed}".strip() + (STAMP if row.selected_on == "test" else "")
 
 

@@ -200,5 +200,11 @@ def test_the_table_marks_noise_and_stamps_and_the_lines_below_explain_them() -> 
     assert "nothing ~\u2248" in capture.get()
 
 
+def test_methods_that_leave_the_weights_are_marked_and_said() -> None:
+    rows = [row("eco", kind="test-time"), row("ga", gate="ok", within_noise="none")]
+    assert [marked(entry) for entry in rows] == ["eco \u2020", "ga"]
+    assert "\u2020 suppression, weights unchanged: eco" in caveats(rows)
+
+
 def test_rows_without_caveats_need_no_lines() -> None:
     assert caveats([row("a", gate="ok", within_noise="none"), row("gold", kind="reference", fidelity=None)]) == []
