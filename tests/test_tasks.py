@@ -19,7 +19,7 @@ PUBLISHED = {
     *(f"umu-bench/forget-{percent}" for percent in (5, 10, 15)),
     *(f"{name}/forget-{percent}" for name in ("clear", "tofu") for percent in ("01", "05", "10")),
     *(f"fiubench/forget-{percent}" for percent in (1, 5, 10)),
-    "mllmu-bench/mmunlearner-5", "offside", "safe-eraser", "unlok-vqa", "mlubench",
+    "mllmu-bench/mmunlearner-5", "clear/mmunlearner-05", "offside", "safe-eraser", "unlok-vqa", "mlubench",
     "smllmun-official", "mmubench", "pebench",
 }  # fmt: skip
 ASKING = {

@@ -11,7 +11,7 @@ from smllmun_bench.data.registry import accepts, open_source
 from smllmun_bench.data.source import Source, Split, digest_of, item_lines, split_digest
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Item
-from smllmun_bench.tasks import TaskSpec
+from smllmun_bench.tasks import GeneralPart, TaskSpec
 
 _GENERAL = "general:"
 
@@ -20,7 +20,10 @@ class TaskData:
     """Items and images of one task at one forget ratio. References to general images begin with `general:`."""
 
     def __init__(self, task: TaskSpec, forget_percent: int, path: Path | None = None) -> None:
-        """`path` (`--data`) is a folder with the benchmark's files; it takes the place of the one in the task."""
+        """`path` (`--data`) is a folder with the benchmark's files; it takes the place of the one in the task.
+
+        A folder in it that is named after the adapter of the general part is where that part's files are.
+        """
         where = f"task {task.name!r}, key 'adapter'"
         args: dict[str, Any] = dict(task.adapter.args)
         if task.forget_percents.available:
@@ -34,8 +37,7 @@ class TaskData:
         self.benchmark: Source = open_source(task.adapter.name, args, where=where)
         self.general: Source | None = None
         if task.general is not None:
-            args = {"sample": task.general.sample, "seed": task.general.seed}
-            self.general = open_source(task.general.adapter, args, where=f"task {task.name!r}, key 'general'")
+            self.general = _general(task.general, path, where=f"task {task.name!r}, key 'general'")
 
     def image(self, ref: str) -> Image.Image:
         if self.general is not None and ref.startswith(_GENERAL):
@@ -61,6 +63,14 @@ class TaskData:
     def evaluation_digest(self, items: Sequence[Item]) -> str:
         images = [self.benchmark.image_digest] + ([self.general.image_digest] if self.general is not None else [])
         return digest_of(*images, *item_lines(items))
+
+
+def _general(part: GeneralPart, path: Path | None, *, where: str) -> Source:
+    """The general questions; their files may lie below `--data`, in a folder that bears the adapter's name."""
+    args: dict[str, Any] = {"sample": part.sample, "seed": part.seed}
+    if path is not None and accepts(part.adapter, "path", where=where) and (path / part.adapter).is_dir():
+        args["path"] = path / part.adapter
+    return open_source(part.adapter, args, where=where)
 
 
 def _prefixed(items: Sequence[Item]) -> list[Item]:

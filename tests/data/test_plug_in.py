@@ -64,6 +64,25 @@ def test_a_task_that_only_asks_cannot_run(tmp_path):
     assert (done.exit_code, "makes its data itself" in done.stderr) == (2, True)
 
 
+def test_a_general_set_lies_in_a_folder_of_its_name(documented, upstream):
+    from smllmun_bench import tasks
+    from smllmun_bench.data.combined import TaskData
+    from smllmun_bench.schema import Fold, Role
+
+    row = {"question": "Is there a dog?", "answer": "no", "image": "i.png", "category": "random"}
+    upstream.picture("pope/i.png", 3)
+    upstream.json("pope/pope.json", [row | {"id": n} for n in range(9)])
+    text = documented.read_text().replace(
+        "{adapter: easy_vqa, sample: 200, seed: 0}", "{adapter: pope, sample: 5, seed: 0}"
+    )
+    documented.write_text(text)
+    data = TaskData(tasks.load(documented), 10, upstream.folder)
+    general = [item for item in data.evaluation(Fold.TEST) if item.role is Role.GENERAL]
+    assert [item.benchmark for item in general] == ["pope"] * 5
+    assert data.image(general[0].images[0]).size == (8, 8)
+    assert data.general_training() == []
+
+
 @pytest.mark.slow
 def test_a_published_benchmark_runs_from_its_files(upstream, nano_store, tmp_path):
     store = shutil.copytree(nano_store, tmp_path / "store")
