@@ -21,8 +21,9 @@ setup: $(VENV)/.installed-dev  ## everything that development needs, in $(VENV)
 demo: $(VENV)/.installed  ## install, then the main job
 	$(BIN)/smllmun-bench run --method smfa
 
-test: setup  ## the suite, then every method against the committed goldens
+test: setup  ## the suite, the promises of the shipped toy, then every method against the committed goldens
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/smllmun-bench toy build --check
 	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json --jobs 2
 
 test-all: setup  ## with the slow tests

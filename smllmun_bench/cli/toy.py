@@ -22,6 +22,7 @@ def build(
     out: Annotated[
         Path | None, typer.Option(help="Copy the finished models to this folder, as a layer to ship.")
     ] = None,
+    record: Annotated[Path | None, typer.Option("--figures", help="Write the figures to this CSV file.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Build nothing: measure what is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
@@ -30,6 +31,7 @@ def build(
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
     from smllmun_bench.pipeline import stages
+    from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.pipeline.layers import copy_layer
     from smllmun_bench.pipeline.toy_figures import FIGURES, PROMISES, broken, measure, toy_items
     from smllmun_bench.report.console import make_console
@@ -48,6 +50,9 @@ def build(
             figures[name] = measure(shop, ref.path, items, on_done=advance)
     lines = [(name, *(f"{values[figure]:.3f}" for figure in FIGURES)) for name, values in figures.items()]
     console.print(lines_table("", ("", *FIGURES), lines))
+    if record is not None:
+        rows = [f"{name},{figure},{values[figure]:.6f}\n" for name, values in figures.items() for figure in FIGURES]
+        atomic_write(record, "model,figure,value\n" + "".join(rows))
     promises = PROMISES if model == "toy" else ()  # nothing is promised of other models
     missed = broken(figures, promises)
     for promise in promises:
