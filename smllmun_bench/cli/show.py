@@ -83,10 +83,10 @@ def _gate_and_gold(run: "RunFolder") -> "list[Table]":
         ]
         tables.append(lines_table(f"gate: {gate['verdict']}", columns, lines))
     if gold := scores.get("gold"):
-        columns = ("column", "n", "distance", "target's", "closeness", "truth n", "KS D", "KS p", "JS")
+        headers = ("column", "n", "distance", "target's", "closeness", "truth n", "KS D", "KS p", "JS")
         names = ("column", "n", "distance", "target_distance", "closeness", "truth_n", "ks_d", "ks_p", "js")
-        lines = [tuple(_short(column[name]) for name in names) for column in gold]
-        tables.append(lines_table("distance to gold, item by item", columns, lines))
+        cells = [[_short(column[name]) for name in names] for column in gold]
+        tables.append(lines_table("distance to gold, item by item", headers, cells))
     return tables
 
 

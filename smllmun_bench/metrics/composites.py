@@ -120,9 +120,9 @@ def clear(forget: Recall, retain: Recall, gold_forget: Recall, real: float | Non
     """CLEAR: mean of its four columns Real, Retain, 1 − Forget and forget quality.
 
     Forget quality is 1 − the natural-log Jensen-Shannon distance of the truth ratios to gold's. Retain and Forget are
-    harmonic means of probability, ROUGE-L recall and the truth ratio's mean, max(0, 1 − r) and min(r, 1/r); on forget the
-    truth ratio enters as what is still known, 1 − min(r, 1/r). `real` is any accuracy on real questions; ours is general
-    VQA. Reconstruction: the columns are the paper's (arXiv 2410.18057), the mean over them and `real` are ours.
+    harmonic means of probability, ROUGE-L recall and the truth ratio's mean, max(0, 1 − r) and min(r, 1/r); on forget
+    the truth ratio enters as what is still known, 1 − min(r, 1/r). `real` is any accuracy on real questions; ours is
+    general VQA. Reconstruction: the columns are the paper's (arXiv 2410.18057), the mean over them and `real` are ours.
 
     >>> known, blank = Recall(probability=1., rouge_recall=1., truth=(0., 0.)), Recall(0, 0, 0, 0, 0, 0., (1., 1.))
     >>> clear(blank, known, blank, 1.0), clear(known, known, blank, 1.0) < 0.6
@@ -175,8 +175,8 @@ def open_mm(forget: Recall, retain: Recall, general: float | None) -> float | No
     """Open-MMunlearning without its robustness third: (FQ + MU) / 2, the rule its checkpoints are chosen by.
 
     FQ = mean of mean(1 − cloze, 1 − choice, 1 − ROUGE-L F), truth ratio (raw mean), 1 − probability, 1 − D_KS and
-    1 − D_JS; both distances are to *the same model's* retain people, JS by the natural log, as in its code. The raw mean
-    of truth ratios is capped at 1 here. MU = mean of mean(cloze, choice, ROUGE-L F) on retain people and general VQA.
+    1 − D_JS; both distances are to *the same model's* retain people, JS by the natural log, as in its code. The raw
+    mean of truth ratios is capped at 1 here. MU = mean of mean(cloze, choice, ROUGE-L F) on retain people and general VQA.
     Reconstruction of the authors' formulas; no robustness, no celebrities and no test set enter.
 
     >>> blank, known = Recall(0., 0., 0., probability=0., truth=(1., 1.)), Recall(1., 1., 1., truth=(0., 0.))

@@ -116,7 +116,7 @@ def bootstrap_p(differences: Sequence[float] | np.ndarray) -> float:
     values = np.asarray(differences, dtype=float)
     values = values[~np.isnan(values)]
     least = min(int((values <= 0).sum()), int((values >= 0).sum()))
-    return min(1.0, 2 * (least + 1) / (values.size + 1))
+    return float(min(1.0, 2 * (least + 1) / (values.size + 1)))
 
 
 def smallest_difference(spread: float, identities: int, *, level: float = 0.95, power: float = 0.8) -> float:
