@@ -176,8 +176,8 @@ def open_mm(forget: Recall, retain: Recall, general: float | None) -> float | No
 
     FQ = mean of mean(1 − cloze, 1 − choice, 1 − ROUGE-L F), truth ratio (raw mean), 1 − probability, 1 − D_KS and
     1 − D_JS; both distances are to *the same model's* retain people, JS by the natural log, as in its code. The raw
-    mean of truth ratios is capped at 1 here. MU = mean of mean(cloze, choice, ROUGE-L F) on retain people and general VQA.
-    Reconstruction of the authors' formulas; no robustness, no celebrities and no test set enter.
+    mean of truth ratios is capped at 1 here. MU = mean of mean(cloze, choice, ROUGE-L F) on retain people and
+    general VQA. Reconstruction of the authors' formulas; no robustness, no celebrities and no test set enter.
 
     >>> blank, known = Recall(0., 0., 0., probability=0., truth=(1., 1.)), Recall(1., 1., 1., truth=(0., 0.))
     >>> round(open_mm(blank, known, 1.0), 3)
