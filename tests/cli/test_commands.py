@@ -57,7 +57,7 @@ def test_a_wrong_setting_names_the_key(setting: str) -> None:
 def test_methods_as_json_have_the_promised_keys() -> None:
     listed = json.loads(invoke("methods", "--json").stdout)
     assert [entry["name"] for entry in listed] == methods.names()
-    assert {frozenset(entry) for entry in listed} == {frozenset({"name", "aliases", "description", "fidelity"})}
+    assert all({"name", "aliases", "description", "fidelity"} <= set(entry) for entry in listed)
     assert next(entry for entry in listed if entry["name"] == "idk")["aliases"] == ["po"]
 
 
