@@ -66,7 +66,7 @@ def test_training_that_does_not_fit_is_a_failed_run_and_no_traceback(error: Base
 def test_answers_are_the_same_when_memory_runs_out_on_the_way(tiny: Any, mixed: Any, monkeypatch: Any) -> None:
     queries = [query for query, _ in mixed]
     texts, numbers = tiny.vlm.generate(queries, max_new_tokens=4), tiny.vlm.answer_logprobs(mixed)
-    generate, score, asked, told = tiny.vlm._generate_batch, tiny.vlm.score_answers, [], []
+    generate, score, asked, told = tiny.vlm._share_batch, tiny.vlm.score_answers, [], []
 
     def little(batch: Any, max_new_tokens: int) -> Any:
         if len(batch) > 2:
@@ -79,7 +79,7 @@ def test_answers_are_the_same_when_memory_runs_out_on_the_way(tiny: Any, mixed: 
             raise CPU
         return score(encoded)
 
-    monkeypatch.setattr(tiny.vlm, "_generate_batch", little)
+    monkeypatch.setattr(tiny.vlm, "_share_batch", little)
     monkeypatch.setattr(tiny.vlm, "score_answers", less)
     assert tiny.vlm.generate(queries, max_new_tokens=4, on_done=told.append) == texts
     assert sum(asked) == sum(told) == len(queries)
