@@ -121,7 +121,8 @@ class Eco:
         weighed = 0
         for strength in sorted(config.strengths):
             artifact = replace(artifact, settings={**artifact.settings, "strength": strength})
-            with artifact.mounted(target):
+            fires = replace(artifact, settings={**artifact.settings, "threshold": -1e30})  # whatever the gate misses
+            with fires.mounted(target):
                 means = [sum(row) / len(row) for row in target.answer_logprobs(pairs)]
             weighed += len(pairs)
             asked = [means[at : at + 1 + _WRONG] for at in range(0, len(means), 1 + _WRONG)]
