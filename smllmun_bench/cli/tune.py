@@ -20,6 +20,7 @@ def tune(
     model: Annotated[str, typer.Option(help="A registered model, a folder, or a hub id.")] = "toy",
     task: Annotated[str, typer.Option("--task", "-t", help="A registered task or a YAML file.")] = "smllmun-toy",
     budget: Annotated[int | None, typer.Option(min=1, help="Points to try of each method; default: all.")] = None,
+    limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training, and of the draw of points.")] = 0,
     write: Annotated[bool, typer.Option("--write", help="Save the best as baselines/<method>/<model>.yaml.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that try points at the same time.")] = 1,
@@ -55,10 +56,11 @@ def tune(
         tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
         for path, start in zip(paths, starts, strict=True)
     ]
-    asked = Asked(model, task, store=store, device=device, fold=fold, quiet=quiet)
+    asked = Asked(model, task, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
     opened = open_shop(asked, console)
     make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
     options = [f"--model {model} --task {task} --seed {seed}", f"--budget {budget}" if budget else ""]
+    options += [f"--limit {limit:g}" if limit is not None else ""]
     options += [f"--device {device}" if device != "cpu" else ""]
     options += ["--fold test --allow-test-selection" if fold is Fold.TEST else ""]
     hopeless: list[str] = []
