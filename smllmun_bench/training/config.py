@@ -59,6 +59,8 @@ class TrainingConfig(Frozen):
     # Left out of dumps where they are not used: finished stages keep their keys.
     l1: L1 | None = Field(default=None, exclude_if=lambda value: value is None)
     stop: Stop = Field(default=Stop(), exclude_if=lambda value: value == Stop())
+    # Compute activations twice and keep them never: the same update, far less memory, a third more time.
+    gradient_checkpointing: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -141,11 +141,17 @@ def train(
         torch.cuda.reset_peak_memory_stats(vlm.device)
     seen = 0
     history: list[dict[str, float]] = []
-    with _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken:
+    with (
+        _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken,
+        _checkpointing(vlm, config.gradient_checkpointing),
+    ):
         torch.manual_seed(seed)
         turns = tuple(supply) if reach.in_turn else ("",)
         optimisers = {
-            turn: torch.optim.AdamW(taken.parameters, lr=config.lr, weight_decay=config.weight_decay) for turn in turns
+            turn: torch.optim.AdamW(
+                taken.parameters, lr=config.lr, weight_decay=config.weight_decay, fused=vlm.device.type == "cuda"
+            )
+            for turn in turns
         }
         if reach.start is not None:
             with torch.no_grad():
@@ -206,6 +212,19 @@ def _check(progress: Progress, config: TrainingConfig) -> Checking | None:
 def _peak_device_mb(device: torch.device) -> float:
     """MiB on the accelerator since training began; 0 where there is none to ask."""
     return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else 0.0
+
+
+@contextmanager
+def _checkpointing(vlm: Vlm, wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    vlm.model.activation_checkpointing_enable({"use_reentrant": False})
+    try:
+        yield
+    finally:
+        vlm.model.activation_checkpointing_disable()
+        vlm.model.disable_input_require_grads()
 
 
 def rate_at(step: int, config: TrainingConfig) -> float:

@@ -277,3 +277,22 @@ def test_a_stream_beside_another_follows_it(tiny: Any) -> None:
 
     update = train(tiny.vlm, streams(tiny), loss, LORA, seed=1, reach=Reach(beside=beside))
     assert update.cost.forwards == 4 * 8
+
+
+@ways
+def test_checkpointing_gives_the_same_update_and_is_switched_off_again(tiny: Any, config: TrainingConfig) -> None:
+    passes: list[int] = []
+    layer = tiny.vlm.model.get_submodule(f"{tiny.vlm.family.language}.layers.0.mlp.up_proj")
+    handle = layer.register_forward_hook(lambda *call: passes.append(1))
+    try:
+        plain = train(tiny.vlm, streams(tiny), descend, config, seed=3)
+        once = len(passes)
+        saving = config.model_copy(update={"gradient_checkpointing": True})
+        again = train(tiny.vlm, streams(tiny), descend, saving, seed=3)
+    finally:
+        handle.remove()
+    assert len(passes) - once == 2 * once, "with checkpointing every layer is computed twice"
+    assert plain.deltas().keys() == again.deltas().keys()
+    for name, delta in plain.deltas().items():
+        torch.testing.assert_close(again.deltas()[name], delta, atol=1e-6, rtol=1e-4)
+    assert not tiny.vlm.model.is_activation_checkpointing
