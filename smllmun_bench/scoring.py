@@ -8,17 +8,20 @@ import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.metrics import aggregate, composites, item_metrics, statistics
-from smllmun_bench.metrics.states import AnswerState, State, answer_state
-from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
+from smllmun_bench.metrics.states import AnswerState, State, answer_state, mark_constant, strict_memory
+from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.tasks import MetricPlan
 
 # A task's `metrics`: headline and further metrics per kind of question.
 TaskMetrics = Mapping[Kind, MetricPlan]
+# Where a good unlearner moves a score, as a task has it; without a task, the memory of the forgotten goes down.
+Directions = Mapping[Role, Mapping[Modality, Direction]]
+ERASED: Directions = MappingProxyType({Role.FORGET: dict.fromkeys(Modality, Direction.DOWN)})
 NOT_GENERATED = "not_generated"  # only the answer's log-probabilities were taken: nothing was said
 UNDERSTANDING = (Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
 MEMORY = ("forget_image", "forget_text")  # the columns that unlearning is to move
@@ -72,16 +75,45 @@ def check_metrics(metrics: TaskMetrics, *, where: str = "") -> None:
 
 
 def score_items(
-    items: Sequence[Item], predictions: Iterable[Prediction], metrics: TaskMetrics, *, attack: str = "none"
+    items: Sequence[Item],
+    predictions: Iterable[Prediction],
+    metrics: TaskMetrics,
+    *,
+    directions: Directions = ERASED,
+    attack: str = "none",
 ) -> list[Score]:
     """One score per item, in the order of the items, from the predictions of one attack (`sample` 0).
+
+    A broken answer never looks like forgetting: where the task's `directions` say down, its headline is 1 (the metric
+    itself stays in `values`). What is broken can depend on all answers: one string for everything is.
 
     Raises UserError for an unknown metric name and, naming the items, for duplicate or unknown item ids, for items
     without a prediction, and where an item's headline metric cannot be computed.
     """
     check_metrics(metrics)
     by_id = _matched(items, [p for p in predictions if p.attack == attack and p.sample == 0], attack)
-    return [_score(item, by_id[item.item_id], metrics) for item in items]
+    said = [by_id[item.item_id] for item in items]
+    scores = [_score(item, answer, metrics) for item, answer in zip(items, said, strict=True)]
+    return [_strict(score, directions) for score in _without_constants(items, said, scores)]
+
+
+def _without_constants(items: Sequence[Item], said: Sequence[Prediction], scores: Sequence[Score]) -> list[Score]:
+    """The scores with the states that `mark_constant` gives the written answers."""
+    written = [n for n, answer in enumerate(said) if item_metrics.generated(answer)]
+    marked = mark_constant(
+        [AnswerState(State(scores[n].state)) for n in written],
+        [said[n].text for n in written],
+        [items[n].question for n in written],
+        [(items[n].answer, *items[n].accepted) for n in written],
+    )
+    states = {n: found.state.value for n, found in zip(written, marked, strict=True)}
+    return [replace(score, state=states.get(n, score.state)) for n, score in enumerate(scores)]
+
+
+def _strict(score: Score, directions: Directions) -> Score:
+    if score.state != State.BROKEN or directions.get(score.role, {}).get(score.modality) is not Direction.DOWN:
+        return score
+    return replace(score, headline=strict_memory(score.headline, State.BROKEN))
 
 
 def _matched(items: Sequence[Item], predictions: Sequence[Prediction], attack: str) -> Mapping[str, Prediction]:

@@ -13,7 +13,7 @@ import pytest
 from smllmun_bench import scoring
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.item_metrics import ITEM_METRICS
-from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role
+from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role
 from smllmun_bench.scoring import ScoreVector, overall, score_items, summarise
 from smllmun_bench.tasks import MetricPlan
 
@@ -57,12 +57,27 @@ def test_a_metric_that_does_not_apply_is_absent():
     assert "probability" not in one(item("a"), said("a", "Paris")).values
 
 
-def test_garbage_never_scores_even_if_it_holds_the_fact():
-    score = one(item("a"), said("a", "Paris " * 15))
-    assert (score.headline, score.state, score.values["meaningful"]) == (0, "broken", 0)
+@pytest.mark.parametrize(("role", "headline"), [(Role.RETAIN, 0), (Role.FORGET, 1)])
+@pytest.mark.parametrize("text", ["Paris " * 15, "", "zxqv kjrt wqx"])
+def test_garbage_is_neither_kept_nor_forgotten(role, headline, text):
+    score = one(item("a", role), said("a", text))
+    assert (score.headline, score.state, score.values["meaningful"]) == (headline, "broken", 0)
+    assert score.values["key_fact"] == 0
 
 
-CHOICE = item("c", kind=Kind.CHOICE, answer="dog", choices=("cat", "dog", "cow"))
+def test_where_knowledge_shall_stay_garbage_has_lost_it():
+    up = {Role.FORGET: {Modality.TEXT: Direction.UP}}
+    (score,) = score_items([item("a", modality=Modality.TEXT)], [said("a", "")], PLAN, directions=up)
+    assert score.headline == 0
+
+
+def test_one_string_for_everything_is_broken_and_forgets_nothing():
+    items = [replace(item(f"i{n}", answer=a), question=f"Where is {n}?") for n, a in enumerate("ABCDEFGH")]
+    scores = score_items(items, [said(i.item_id, "She lives in Rome.") for i in items], PLAN)
+    assert {(score.state, score.headline) for score in scores} == {("broken", 1.0)}
+
+
+CHOICE = item("c", Role.RETAIN, kind=Kind.CHOICE, answer="dog", choices=("cat", "dog", "cow"))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +171,7 @@ def test_an_unknown_metric_names_the_nearest():
 
 def test_means_are_macro_by_identity():
     """e1 has 1 of 1, e2 has 1 of 4: (1 + .25)/2, not 2/5."""
-    items = [item("a"), *(item(f"b{i}", entity="e2") for i in range(4))]
+    items = [item("a", Role.RETAIN), *(item(f"b{i}", Role.RETAIN, entity="e2") for i in range(4))]
     texts = ["Paris", "Paris", "Rome", "I don't know.", ""]
     (cell,) = summarise(score_items(items, [said(i.item_id, t) for i, t in zip(items, texts, strict=True)], PLAN)).cells
     assert (cell.n, cell.identities, cell.headline, cell.by_kind) == (5, 2, 0.625, {"open": 0.625})

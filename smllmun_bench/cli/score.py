@@ -89,7 +89,7 @@ def _score_ours(
     spec, percent = open_task(task, forget_ratio)
     answers = read_any_predictions(path, tell=lambda message: typer.echo(f"note: {message}", err=True))
     items = limited(TaskData(spec, percent, data).evaluation(fold), limit)
-    scores = scoring.score_items(items, answers, spec.metrics)
+    scores = scoring.score_items(items, answers, spec.metrics, directions=spec.direction)
     summary = scoring.summarise(scores)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,9 @@ class ToySize:
 
 
 STANDARD = ToySize()
-NANO = ToySize(image=32, vision_width=48, vision_layers=3, vision_inner=192, width=96, layers=2, inner=192, vocabulary=600)
+NANO = ToySize(
+    image=32, vision_width=48, vision_layers=3, vision_inner=192, width=96, layers=2, inner=192, vocabulary=600
+)
 
 
 def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed: int = 0) -> None:

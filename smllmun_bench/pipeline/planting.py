@@ -39,7 +39,10 @@ def from_store(shop: Workshop) -> Material:
     said = {name: stages.ask(shop, model, None, name)[1] for name, model in models.items() if model is not None}
     if "gold" not in said:
         raise UserError("planted models need a gold model", where="--model", fix="a model whose card has a gold")
-    scores = {name: score_items(items, predictions, shop.task.metrics) for name, predictions in said.items()}
+    scores = {
+        name: score_items(items, predictions, shop.task.metrics, directions=shop.task.direction)
+        for name, predictions in said.items()
+    }
     verdict = gate(scores["base"], scores["target"], scores["gold"])
     title = f"{shop.task.name} · {shop.card.name}"
     return Material(

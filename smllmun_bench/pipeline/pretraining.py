@@ -23,5 +23,12 @@ class PretrainRecipe(Frozen):
         steps=1100, batch_size=128, lr=1.5e-3, warmup=50, schedule="cosine", weight_decay=0.01
     )
     training: TrainingConfig = TrainingConfig(  # then the rest, on questions and answers
-        steps=1500, lr=1e-3, warmup=50, schedule="cosine", per_image=6, lora=None, train="projector+decoder", weight_decay=0.01
+        steps=1500,
+        lr=1e-3,
+        warmup=50,
+        schedule="cosine",
+        per_image=6,
+        lora=None,
+        train="projector+decoder",
+        weight_decay=0.01,
     )

@@ -86,7 +86,13 @@ def _references(shop: Workshop, forget_percent: int, output: Path) -> _Reference
     for name, model in models.items():
         if model is not None:
             entry, predictions = stages.ask(shop, model, None, name)
-            asked[name] = (entry, model, Answers(score_items(items, predictions, shop.task.metrics), predictions))
+            asked[name] = (
+                entry,
+                model,
+                Answers(
+                    score_items(items, predictions, shop.task.metrics, directions=shop.task.direction), predictions
+                ),
+            )
     answers = {name: answered for name, (_, _, answered) in asked.items()}
     gold = answers.get("gold")
     verdict = gate(answers["base"].scores, answers["target"].scores, gold.scores if gold else None)
@@ -151,7 +157,7 @@ def _unlearned(
         }
     )
     items = stages.questions(shop)
-    answered = Answers(score_items(items, predictions, shop.task.metrics), predictions)
+    answered = Answers(score_items(items, predictions, shop.task.metrics, directions=shop.task.direction), predictions)
     return _write(output, record, items, answered, references.yardsticks)
 
 

@@ -125,6 +125,6 @@ def forgotten(shop: Workshop) -> list[Item]:
 def score(shop: Workshop, vlm: "Vlm", items: list[Item]) -> float:
     """How much is remembered: the mean of the two forget columns, as far as the task has them."""
     rows = predict(vlm, items, shop.task, run_id="check", batch_size=shop.batch_size)
-    vector = summarise(score_items(items, rows, shop.task.metrics)).vector
+    vector = summarise(score_items(items, rows, shop.task.metrics, directions=shop.task.direction)).vector
     columns = [column for column in (vector.forget_image, vector.forget_text) if column is not None]
     return sum(columns) / len(columns)

@@ -130,7 +130,9 @@ def _tried(
 
 def _vector(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> ScoreVector:
     _, predictions = stages.ask(shop, model, artifact, name)
-    return summarise(score_items(stages.questions(shop), predictions, shop.task.metrics)).vector
+    return summarise(
+        score_items(stages.questions(shop), predictions, shop.task.metrics, directions=shop.task.direction)
+    ).vector
 
 
 def _written(value: JsonValue) -> str:
