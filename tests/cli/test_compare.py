@@ -69,7 +69,7 @@ def forgot(role: Role, person: int) -> str:
 
 
 def invoke(*arguments: object):
-    return CliRunner().invoke(app, ["compare", *(str(argument) for argument in arguments)])
+    return CliRunner().invoke(app, ["compare", *(str(argument) for argument in arguments)], env={"COLUMNS": "160"})
 
 
 def test_what_moved_and_what_turned(tmp_path: Path) -> None:
