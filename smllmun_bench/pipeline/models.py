@@ -45,9 +45,7 @@ class Loader:
             return self._last[1]
         self._last = None  # let the old one go before the new one comes
         on_load(model.path)
-        vlm = load(
-            model.path, self._source, device=self.device, dtype=self.dtype, device_map=self.device_map
-        )
+        vlm = load(model.path, self._source, device=self.device, dtype=self.dtype, device_map=self.device_map)
         vlm.bank = self._banks.setdefault(_eyes(vlm), vlm.bank)
         self._last = (model.digest, vlm)
         return vlm

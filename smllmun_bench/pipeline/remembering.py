@@ -79,7 +79,7 @@ def weigh(vlm: "Vlm", pairs: Sequence[tuple[Item, str]], task: TaskSpec) -> list
         rows: list[list[tuple[float, bool, float, float]]] = [[] for _ in chunk]
         for owner, *figures in zip(scores.owner.tolist(), *columns, strict=True):
             rows[owner].append((figures[0], figures[1], figures[2], figures[3]))
-        result += [Weighed(*(tuple(part) for part in zip(*row, strict=True))) for row in rows]  # type: ignore[arg-type]
+        result += [Weighed(*(tuple(part) for part in zip(*row, strict=True))) for row in rows]
     return result
 
 
