@@ -33,6 +33,7 @@ from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
 
 ITEMS = "items.parquet"
 REFERENCES = ("base", "target", "gold")
+_COSTS = ("forwards", "backwards", "peak_device_mb", "extra_params", "inference_overhead")
 LEVEL = 0.05  # of the paired tests, after Holm's correction
 ENOUGH = 6  # people; with fewer, not even a sign that is the same for all of them is rare enough: 2/2**5 > LEVEL
 
@@ -212,6 +213,7 @@ def _standing(
         fit_seconds=_mean([cost.fit_seconds for cost in costs]),
         peak_memory_mb=_mean([cost.peak_memory_mb for cost in costs]),
         trainable_params=None if trained is None else round(trained),
+        **{name: _mean([getattr(cost, name) for cost in costs]) for name in _COSTS},
         run_id=first.run_id,
         version=first.version,
         overall_low=overall.low if overall else None,

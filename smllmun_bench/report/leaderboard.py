@@ -83,6 +83,11 @@ class LeaderboardRow(Frozen):
     p_target: Share | None = None
     detectable: NonNegativeFloat | None = None
     selected_on: Name | None = None
+    forwards: NonNegativeFloat | None = None
+    backwards: NonNegativeFloat | None = None
+    peak_device_mb: NonNegativeFloat | None = None
+    extra_params: NonNegativeFloat | None = None
+    inference_overhead: float | None = None
 
 
 COLUMNS = tuple(LeaderboardRow.model_fields)
