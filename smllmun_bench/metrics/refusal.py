@@ -42,11 +42,13 @@ _NOUN = r"\b(?:information|info|details?|data|answer|name|identity|profession|oc
 _NOT_A_THING = r"(?! (?:technology|systems?|science|scientist|analyst|desk|board|centre|center|sign)\b)"
 _WHERE = rf"(?:{_SHOWN}|question|text|context|passage|it|this|that)s?"
 
-_SPEAKER = (
-    # A speaker who regrets and then negates itself declines, even where the sentence breaks off or makes no sense.
+# A speaker who regrets and then negates itself declines, even where the sentence breaks off or makes no sense.
+_REGRET = re.compile(
     r"^(?:sadly|sorry|unfortunately|regrettably|regretfully|apologies|i am (?:\w+ )?sorry|i can not sorry),? (?:but )?"
-    r"i (?:can not|could not|have no|do not|am not|will not|am un\w+)\b",
-    r"\bi can not sorry\b|\bi have no (?:no|not|can not)\b|\bi am (?:not )+know\b"
+    r"i (?:can not|could not|have no|have not not|do not|am not|will not|am un\w+)\b"
+)
+_SPEAKER = (
+    r"\bi (?:can not|have no|do) sorry\b|\bi have no (?:no|not|can not)\b|\bi am (?:not )+know\b"
     r"|\bi am un\w*(?: about| of| with)? (?:this|that|it)\b",
     rf"{_I}(?:do|did|could|would) not (?:\w+ ){{0,2}}?(?:know|recall|remember|recogni[sz]e)\b(?! (?:more|much))",
     rf"{_I}(?:do|did) not (?:\w+ ){{0,2}}?(?:have|possess|hold) {_SOME}(?:{_FACT}|permission)\b",
@@ -149,21 +151,25 @@ def is_refusal(text: str) -> bool:
     >>> [is_refusal(t) for t in ("I know him.", "I'm not sure if it counts, but Paris", "He cannot walk.", "No.")]
     [False, False, False, False]
     """
-    plain = _plain_form(text)
+    spelled = _spelled_out(text)
+    plain = _APOLOGY.sub("", spelled)
     refusal = _PLAIN.search(plain)
     if refusal:
         return not _guesses(plain[refusal.end() :])
+    regret = _REGRET.search(spelled)
+    if regret:
+        return not _guesses(spelled[regret.end() :])
     if _ELSEWHERE.search(plain):
         return True
     hedge = _HEDGE.search(plain)
     return hedge is not None and not _answers(plain, hedge.start(), hedge.end())
 
 
-def _plain_form(text: str) -> str:
+def _spelled_out(text: str) -> str:
     plain = normalise(text).strip(" \"'*")
     for pattern, replacement in _SPELLED_OUT:
         plain = pattern.sub(replacement, plain)
-    return _APOLOGY.sub("", plain)
+    return plain
 
 
 def _guesses(rest: str) -> bool:
