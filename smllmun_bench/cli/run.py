@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from smllmun_bench.cli._shop import Opened
     from smllmun_bench.pipeline.recipes import Chosen
     from smllmun_bench.pipeline.run import Finished
+    from smllmun_bench.pipeline.store import StageEvent
 
+FEW = 16  # runs that are told one by one
 DEFAULT_OUTPUT = Path("results/runs")
 
 
@@ -101,6 +103,13 @@ def _wanted(method: list[str]) -> list[str]:
     return methods.names() if named == ["all"] else named
 
 
+def _worth_telling(events: "list[StageEvent]") -> "list[StageEvent]":
+    """All stages of a small run; of a large one those that took time."""
+    from smllmun_bench.pipeline.store import Action
+
+    return events if len(events) <= 2 * FEW else [event for event in events if event.action is not Action.REUSED]
+
+
 def _show(
     console: "Console",
     opened: "Opened",
@@ -134,14 +143,14 @@ def _show(
         console.print(f"  {check.line()}", soft_wrap=True)
     for left in out:
         console.print(f"{left.run.manifest.label}: {left.why}", soft_wrap=True, style="red")
-    console.print(stages_table(opened.events))
+    console.print(stages_table(_worth_telling(opened.events)))
     path = csv or output / "leaderboard.csv"
     fit, _ = publishable(folders)
     if fit:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, to_csv(rank(standing.row for standing in standings(fit)[0])))
-    for part in finished:
-        typer.echo(f"run          {part.folder}")
+    for place in [part.folder for part in finished] if len(finished) <= FEW else [output]:
+        typer.echo(f"run          {place}")
     if fit:
         typer.echo(f"leaderboard  {path}")
     return gate_lines(standing.row for standing in rows)
