@@ -51,9 +51,9 @@ def _facts(run: "RunFolder") -> "Table":
 
     manifest = run.manifest
     facts: list[tuple[str, object]] = [
-        ("overall", manifest.vector.overall),
-        ("overall memory (paper)", manifest.vector.overall_memory),
-        ("overall understanding (paper)", manifest.vector.overall_understanding),
+        ("overall", _rounded(manifest.vector.overall)),
+        ("overall memory (paper)", _rounded(manifest.vector.overall_memory)),
+        ("overall understanding (paper)", _rounded(manifest.vector.overall_understanding)),
         ("seed", manifest.seed),
         ("recipe", manifest.recipe_source),
         ("fit seconds", round(manifest.cost.fit_seconds, 1)),
@@ -62,6 +62,10 @@ def _facts(run: "RunFolder") -> "Table":
         *((name, round(value, 4)) for name, value in manifest.figures.items()),
     ]
     return lines_table("", ("", "value"), facts)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _gate_and_gold(run: "RunFolder") -> "list[Table]":
