@@ -135,13 +135,12 @@ def _write(
             ]
         )
         for label, point in exact.items():
+            masked = label[0] != "scale"  # nothing is masked where the whole update shrinks
             diagnosis = [
-                float(np.mean([f[key] for f in figures[label]]))
+                round(float(np.mean([f[key] for f in figures[label]])), 4) if masked else ""
                 for key in ("masked", "energy_removed", "conflict_rate", "correlation")
             ]
-            writer.writerow(
-                [*label, *(round(value, 4) for value in point.values()), *(round(value, 4) for value in diagnosis)]
-            )
+            writer.writerow([*label, *(round(value, 4) for value in point.values()), *diagnosis])
 
 
 if __name__ == "__main__":
