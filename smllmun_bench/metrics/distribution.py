@@ -61,15 +61,15 @@ def _exact_p(n: int, m: int, steps: int) -> float:
 def jensen_shannon(a: Sequence[float], b: Sequence[float], *, bins: int = 50, base: float = 2.0) -> float:
     """Jensen-Shannon divergence of two samples' histograms: ½KL(P‖M) + ½KL(Q‖M), M = (P + Q)/2.
 
-    Equal bins from the pooled minimum to the pooled maximum. In [0, 1] at base 2; 0 = same, 1 = disjoint. Raises
-    ValueError for an empty sample or a NaN.
+    Equal bins from the pooled minimum to the pooled maximum. In [0, 1] at base 2; 0 = same, 1 = disjoint; numbers that
+    lie too close together to be parted by so many bins are the same. Raises ValueError for an empty sample or a NaN.
 
     >>> round(jensen_shannon([0, 1], [0, 0]), 3)
     0.311
     """
     x, y = _sample(a), _sample(b)
     low, high = float(min(x[0], y[0])), float(max(x[-1], y[-1]))
-    if low == high:
+    if (np.diff(np.linspace(low, high, bins + 1)) <= 0).any():
         return 0.0
     p, q = (np.histogram(s, bins=bins, range=(low, high))[0] / len(s) for s in (x, y))
     m = (p + q) / 2
