@@ -46,7 +46,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def in_turns(ours: Callable[[], object], other: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Median seconds of each, taken in turns so that both see the same machine."""
-    pairs = [(seconds(ours), seconds(other)) for _ in range(rounds)]
+def in_turns(
+    ours: Callable[[], object], other: Callable[[], object], rounds: int, prepare: Callable[[], object] = lambda: None
+) -> tuple[float, float]:
+    """Median seconds of each, taken in turns so that both see the same machine. `prepare` comes first, untimed."""
+    pairs = []
+    for _ in range(rounds):
+        prepare()
+        pairs.append((seconds(ours), seconds(other)))
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)

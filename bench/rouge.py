@@ -79,7 +79,6 @@ def compare(pairs: Sequence[tuple[str, str]], *, stem: bool, rounds: int) -> Res
     scorer = RougeScorer(["rougeL"], use_stemmer=stem)
 
     def ours() -> list[rouge.Rouge]:
-        empty_caches()
         return [rouge.rouge_l(prediction, reference, stem=stem) for prediction, reference in pairs]
 
     def theirs() -> list[tuple[float, float, float]]:
@@ -88,7 +87,7 @@ def compare(pairs: Sequence[tuple[str, str]], *, stem: bool, rounds: int) -> Res
     equal = all(
         abs(a - b) <= 1e-9 for one, two in zip(ours(), theirs(), strict=True) for a, b in zip(one, two, strict=True)
     )
-    mine, other = in_turns(ours, theirs, rounds)
+    mine, other = in_turns(ours, theirs, rounds, prepare=empty_caches)
     name = f"ROUGE-L of {len(pairs)} pairs, {'with' if stem else 'without'} stemmer"
     return result(name, mine, other, "s", equal=equal)
 

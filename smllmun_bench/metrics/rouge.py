@@ -67,4 +67,5 @@ def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 def _shares(common: int, got: int, want: int) -> Rouge:
     if not common:
         return _NOTHING
-    return Rouge(common / got, common / want, 2 * common / (got + want))
+    parts = (common / got, common / want, 2 * common / (got + want))
+    return tuple.__new__(Rouge, parts)  # a third of the time of calling Rouge, which scoring does by the million
