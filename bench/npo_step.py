@@ -85,7 +85,7 @@ def _ours(vlm: Vlm, data: UnlearningData, config: TrainingConfig, shop: object) 
 
 
 def _other(vlm: Vlm, data: UnlearningData, config: TrainingConfig, shop) -> float:  # type: ignore[no-untyped-def]
-    reference = load(vlm.name, shop.data).model.requires_grad_(False)
+    reference = load(target_path(shop), shop.data).model.requires_grad_(False)
     for name, weight in vlm.model.named_parameters():
         weight.requires_grad_(name.startswith(vlm.family.language) and name.endswith("proj.weight"))
     optimiser = torch.optim.AdamW([p for p in vlm.model.parameters() if p.requires_grad], lr=config.lr, weight_decay=0)
