@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.standins import for_prompts, stand_in
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,8 +31,8 @@ class Encoded:
 class Encoder:
     """Renders and tokenises; remembers what it has seen, since a run asks the same questions of many models.
 
-    How many placeholder tokens an image becomes depends on its size alone, so a blank image of that size stands
-    in for the real one here and pixels are prepared elsewhere, once per image.
+    How many placeholder tokens an image becomes depends on its size alone, so one pixel that knows that size stands
+    in for the image here (`standins`), and pixels are prepared elsewhere, once per image.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Encoder:
                 "the model's processor has no chat template, so its prompts are unknown",
                 fix="add a chat_template.jinja to the model folder; a base model has none, its instruct version does",
             )
-        self._processor = processor
+        self._processor = for_prompts(processor)
         self._prompt = prompt
         self._stop_ids = stop_ids
         self._eos_id = eos_id
@@ -85,12 +86,11 @@ class Encoder:
         return (*whole[:start], *tail), start
 
     def _tokens(self, question: str, answer: str | None, sizes: tuple[tuple[int, int], ...]) -> list[int]:
-        from PIL import Image
-
+        pictures = [stand_in(size) for size in sizes]
         question, answer = self._as_text(question), None if answer is None else self._as_text(answer)
         if self._prompt == "suffix":
-            return self._joined(question, answer, [Image.new("RGB", size) for size in sizes])
-        content: list[dict[str, Any]] = [{"type": "image", "image": Image.new("RGB", size)} for size in sizes]
+            return self._joined(question, answer, pictures)
+        content: list[dict[str, Any]] = [{"type": "image", "image": picture} for picture in pictures]
         content.append({"type": "text", "text": question})
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if answer is not None:

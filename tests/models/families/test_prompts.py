@@ -1,0 +1,53 @@
+"""Prompts are written without pixels; the ids are those that the family's own processor gives for whole pictures."""
+
+from typing import Any
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
+
+SIZES = [(), ((20, 33),), ((64, 16),), ((15, 90),), ((200, 150),), ((20, 33), (31, 18)), ((64, 64), (64, 64))]
+
+
+def usual(vlm: Any, question: str, answer: str | None, sizes: tuple[tuple[int, int], ...]) -> list[int]:
+    """Ids of a conversation about blank pictures of these sizes, by the processor alone."""
+    pictures = [Image.new("RGB", size) for size in sizes]
+    if vlm.family.prompt == "suffix":
+        text = [vlm.processor.image_token * len(sizes) + question]
+        suffix = {} if answer is None else {"suffix": [answer]}
+        return [int(token) for token in vlm.processor(images=[pictures], text=text, **suffix)["input_ids"][0]]
+    content = [{"type": "image", "image": picture} for picture in pictures] + [{"type": "text", "text": question}]
+    talk = [{"role": "user", "content": content}]
+    if answer is not None:
+        talk.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+    ids = vlm.processor.apply_chat_template(
+        talk, add_generation_prompt=answer is None, tokenize=True, return_dict=True
+    )["input_ids"]
+    return [int(token) for token in (ids[0] if isinstance(ids[0], list) else ids)]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_ids_are_those_of_the_processor(vlm: Any, sizes: tuple[tuple[int, int], ...]) -> None:
+    if vlm.family.prompt == "suffix" and not sizes:
+        pytest.skip("the processor takes no question without an image")
+    refs = tuple(f"p{number}" for number in range(len(sizes)))
+    for question in ("Who is shown here?", "Zoë 12,345 €\n\nand more"):
+        assert list(vlm.encoder.encode(question, None, refs, sizes).ids) == usual(vlm, question, None, sizes)
+        whole = vlm.encoder.encode(question, "a nurse", refs, sizes)
+        expected = usual(vlm, question, "a nurse", sizes)
+        last = [token for token in expected[whole.answer_start :] if token in vlm.stop_ids][:1] or [vlm.eos_id]
+        assert list(whole.ids) == [*expected[: len(whole.ids) - 1], *last]
+
+
+def test_the_image_processor_is_asked_once_for_each_size(vlm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    kind = type(vlm.processor.image_processor)
+    real = kind.__call__
+    monkeypatch.setattr(
+        kind, "__call__", lambda self, images, **more: asked.append(images) or real(self, images, **more)
+    )
+    for number in range(3):
+        for size in ((37, 41), (41, 37)):
+            vlm.encoder.encode(f"Question {number}?", "an answer", ("p1",), (size,))
+    assert len(asked) == 2
