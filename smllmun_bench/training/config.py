@@ -61,6 +61,8 @@ class TrainingConfig(Frozen):
     stop: Stop = Field(default=Stop(), exclude_if=lambda value: value == Stop())
     # Compute activations twice and keep them never: the same update, far less memory, a third more time.
     gradient_checkpointing: bool = Field(default=False, exclude_if=lambda value: not value)
+    # Compile the decoder's layers: the same losses up to rounding, faster steps after a minute of compiling.
+    compile: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -15,6 +15,7 @@ from torch import Tensor
 from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
 from smllmun_bench.training import parallel
+from smllmun_bench.training.compiled import compiled, eager
 from smllmun_bench.training.config import L1, LoraSettings, TrainingConfig
 from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example, Stream
@@ -144,6 +145,7 @@ def train(
     with (
         _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken,
         _checkpointing(vlm, config.gradient_checkpointing),
+        compiled(vlm, config.compile),
     ):
         torch.manual_seed(seed)
         turns = tuple(supply) if reach.in_turn else ("",)
@@ -189,7 +191,9 @@ def train(
                 progress.step(step + 1, config.steps, figures)
                 if check is not None and (step + 1) % config.stop.every == 0:
                     vlm.model.eval()
-                    if check.on_check(step + 1):
+                    with eager(config.compile):
+                        enough = check.on_check(step + 1)
+                    if enough:
                         break
                     vlm.model.train()
         finally:
