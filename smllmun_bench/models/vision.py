@@ -1,19 +1,27 @@
 """Prepared pixels, and features of a frozen tower: each image is looked at once."""
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.lookahead import Lookahead
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Images = tuple[str, ...]
+Prepared = tuple[int, dict[str, Tensor]]
+"""How many placeholders stand for images in a prompt, and what the processor makes of them."""
+
+AHEAD = 32  # images that are prepared before they are needed
+PIXELS_KEPT = 4 * 2**30  # bytes in main memory; what comes later is prepared each time
+FEATURES_KEPT = 8 * 2**30  # bytes beside the model in main memory; on a card it is a quarter of what is free
 
 _OF_TEXT = frozenset(
     {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask", "labels"}
@@ -42,43 +50,69 @@ class FeatureBank:
         self._pixels: dict[Images, dict[str, Tensor]] = {}
         self._tokens: dict[Images, int] = {}  # how many placeholders stand for them in a prompt
         self._features: dict[Images, Tensor] = {}
+        self._pixel_room, self._feature_room = PIXELS_KEPT, -1  # bytes; -1: not asked yet
+        self._opening = Lock()  # readers of files need not be made for several threads
+        self._ahead: Lookahead[Images, Prepared] | None = None
         self.keep_features = True
+        self.threads: int | None = None  # that prepare images ahead; None: some beside a card, none on the CPU
 
     def size(self, ref: str) -> tuple[int, int]:
         """(width, height) in pixels."""
         if ref not in self._sizes:
-            self._sizes[ref] = self._source.image(ref).size
+            self._sizes[ref] = self._open(ref).size
         return self._sizes[ref]
 
     def forget_features(self) -> None:
         self._features.clear()
+        self._feature_room = -1
+
+    @contextmanager
+    def ahead(self, device: torch.device) -> Iterator[Callable[[Iterable[Images]], None]]:
+        """Gives a function that announces which images will be asked for, in this order; they are prepared in threads.
+
+        On the CPU nothing is done ahead: there the model uses the cores itself.
+        """
+        threads = self.threads if self.threads is not None else _threads_beside(device)
+        if not threads:
+            yield lambda images: None
+            return
+        before = self._ahead
+        with Lookahead(self._prepare, workers=threads, room=AHEAD) as self._ahead:
+            try:
+                yield self._expect
+            finally:
+                self._ahead = before
+
+    def _expect(self, images: Iterable[Images]) -> None:
+        if self._ahead is not None:
+            known = self._features if self.keep_features else {}
+            wanted = (group for group in dict.fromkeys(images) if group)
+            self._ahead.expect(group for group in wanted if group not in self._pixels and group not in known)
 
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Features that are computed inside are kept inside: the tower is another one there."""
-        before, self._features = self._features, {}
+        before, self._features = (self._features, self._feature_room), {}
         try:
             yield
         finally:
-            self._features = before
+            self._features, self._feature_room = before
 
     @contextmanager
     def showing(self, pixels: Mapping[Images, dict[str, Tensor]]) -> Iterator[None]:
         """Inside, these are what the processor makes of these images."""
-        before, self._pixels = self._pixels, {**self._pixels, **pixels}
+        before, self._pixels = (self._pixels, self._pixel_room), {**self._pixels, **pixels}
         try:
             with self.apart():
                 yield
         finally:
-            self._pixels = before
+            self._pixels, self._pixel_room = before
 
     def pixels(self, images: Sequence[str | Images], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
         """The processor's outputs for `images`, joined along the first dimension; shorter ones are padded with 0."""
         groups = [_group(entry) for entry in images]
-        for group in groups:
-            if group not in self._pixels:
-                self._prepare(group)
-        joined = {key: _join([self._pixels[group][key] for group in groups]) for key in self._pixels[groups[0]]}
+        found = {group: self._pixels_of(group) for group in dict.fromkeys(groups)}
+        joined = {key: _join([found[group][key] for group in groups]) for key in found[groups[0]]}
         return {
             key: value.to(device, dtype) if value.is_floating_point() else value.to(device)
             for key, value in joined.items()
@@ -90,25 +124,45 @@ class FeatureBank:
         groups = [_group(entry) for entry in images]
         if not self.keep_features:
             return torch.cat(self._look(model, groups, device, dtype))
-        missing = list(dict.fromkeys(group for group in groups if group not in self._features))
+        found = {group: self._features.get(group) for group in groups}
+        missing = [group for group, feature in found.items() if feature is None]
         with torch.inference_mode(False), torch.no_grad():  # features computed while evaluating may be trained on later
             for at in range(0, len(missing), 64):
                 batch = missing[at : at + 64]
                 for group, feature in zip(batch, self._look(model, batch, device, dtype), strict=True):
-                    self._features[group] = feature.clone()
-        return torch.cat([self._features[group] for group in groups])
+                    found[group] = feature = feature.clone()
+                    if self._feature_room < 0:
+                        self._feature_room = _room_for_features(feature.device)
+                    if feature.nbytes <= self._feature_room:
+                        self._features[group] = feature
+                        self._feature_room -= feature.nbytes
+        return torch.cat([feature for group in groups if (feature := found[group]) is not None])
 
-    def _prepare(self, group: Images) -> None:
+    def _open(self, ref: str) -> "Image.Image":
+        with self._opening:
+            return self._source.image(ref)
+
+    def _pixels_of(self, group: Images) -> dict[str, Tensor]:
+        if group in self._pixels:
+            return self._pixels[group]
+        self._tokens[group], pixels = self._prepare(group) if self._ahead is None else self._ahead.take(group)
+        size = sum(value.nbytes for value in pixels.values())
+        if size <= self._pixel_room:
+            self._pixels[group] = pixels
+            self._pixel_room -= size
+        return pixels
+
+    def _prepare(self, group: Images) -> Prepared:
         """Through the processor as a whole, since it may crop and count otherwise than its image processor alone."""
-        pictures = [self._source.image(ref).convert("RGB") for ref in group]
+        pictures = [self._open(ref).convert("RGB") for ref in group]
         text = self._processor.image_token * len(group)
-        with warnings.catch_warnings():  # PaliGemma's processor makes labels in a way that numpy 2 frowns at
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        try:
             prepared = dict(self._processor(images=[pictures], text=[text], return_tensors="pt"))
-        self._tokens[group] = int((prepared["input_ids"] == self._image_token).sum())
-        self._pixels[group] = {
-            key: value for key, value in prepared.items() if key not in _OF_TEXT and isinstance(value, Tensor)
-        }
+        except ValueError as error:
+            sizes = ", ".join(f"{picture.width} x {picture.height}" for picture in pictures)
+            raise UserError(f"the model's processor refuses an image ({sizes}): {error}", where=str(group)) from error
+        pixels = {key: value for key, value in prepared.items() if key not in _OF_TEXT and isinstance(value, Tensor)}
+        return int((prepared["input_ids"] == self._image_token).sum()), pixels
 
     def _look(self, model: Any, groups: Sequence[Images], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
         found = model.get_image_features(**self.pixels(groups, device, dtype)).pooler_output
@@ -121,6 +175,15 @@ class FeatureBank:
                 fix="processor and model from one folder: patch size, image size and feature selection must agree",
             )
         return list(torch.split(flat, counts))
+
+
+def _threads_beside(device: torch.device) -> int:
+    return 0 if device.type == "cpu" else min(8, max(1, (os.cpu_count() or 2) - 1))
+
+
+def _room_for_features(device: torch.device) -> int:
+    """Bytes that features may take; the model and a batch need the rest."""
+    return int(torch.cuda.mem_get_info(device)[0] // 4) if device.type == "cuda" else FEATURES_KEPT
 
 
 def _group(entry: str | Images) -> Images:

@@ -156,8 +156,11 @@ class Vlm:
             shared = (-prefix_length(item, self.image_token), item.images) if shares else (0, ())
             return (*shared, -len(item.ids), index)
 
-        for alike in self._alike(encoded):
-            in_batches(ask, sorted(alike, key=place), batch_size)
+        with self.bank.ahead(self.device) as expect:
+            for alike in self._alike(encoded):
+                order = sorted(alike, key=place)
+                expect(encoded[index].images for index in order)
+                in_batches(ask, order, batch_size)
         return [self._passed(query, answers[i]) for i, query in enumerate(queries)]
 
     def _refusal(self, query: Query, answer: str | None) -> str | None:
@@ -252,9 +255,11 @@ class Vlm:
             on_done(len(members))
 
         limit = len(encoded)  # a row that does not fit is taken apart, so memory is counted in questions
-        for at in range(0, len(rows), batch_rows):
-            members = [index for row in rows[at : at + batch_rows] for block in row for index in block.members]
-            limit = in_batches(weigh, members, limit)
+        with self.bank.ahead(self.device) as expect:
+            expect(encoded[block.members[0]].images for row in rows for block in row)
+            for at in range(0, len(rows), batch_rows):
+                members = [index for row in rows[at : at + batch_rows] for block in row for index in block.members]
+                limit = in_batches(weigh, members, limit)
         return result
 
     def score_answers(self, encoded: Sequence[Encoded]) -> AnswerScores:

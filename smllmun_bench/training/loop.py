@@ -146,6 +146,7 @@ def train(
         _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken,
         _checkpointing(vlm, config.gradient_checkpointing),
         compiled(vlm, config.compile),
+        vlm.bank.ahead(vlm.device) as expect,
     ):
         torch.manual_seed(seed)
         turns = tuple(supply) if reach.in_turn else ("",)
@@ -159,9 +160,11 @@ def train(
             with torch.no_grad():
                 reach.start(dict(zip(taken.names, taken.parameters, strict=True)))
         vlm.model.train()
+        upcoming = _take(supply)
         try:
             for step in range(config.steps):
-                whole: dict[str, Sequence[Example]] = {name: stream.take() for name, stream in supply.items()}
+                whole, upcoming = upcoming, _take(supply) if step + 1 < config.steps else {}
+                expect(example.images for examples in upcoming.values() for example in parallel.share(examples))
                 if reach.beside is not None:
                     whole |= reach.beside(whole)
                 seen += sum(len(examples) for examples in whole.values())
@@ -201,6 +204,10 @@ def train(
         trained = sum(parameter.numel() for parameter in taken.parameters)
         cost = Cost(seen, seen, time.perf_counter() - started, trained, _peak_device_mb(vlm.device))
         return Update(*taken.read(), cost, history)
+
+
+def _take(supply: Mapping[str, Stream]) -> dict[str, Sequence[Example]]:
+    return {name: stream.take() for name, stream in supply.items()}
 
 
 def _check(progress: Progress, config: TrainingConfig) -> Checking | None:
