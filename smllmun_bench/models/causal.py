@@ -1,0 +1,76 @@
+"""A language model alone, as a folder that `save_pretrained` writes: float16 safetensors, tokenizer, chat template."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from smllmun_bench.errors import UserError
+
+KIND = "llama"  # the architecture that the converters know
+TRY = "the GGUF file or a transformers folder of a Llama-like chat model, such as SmolLM2-135M-Instruct"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`parameters` counts each weight once, tied ones too."""
+
+    parameters: int
+    licence: str = "unknown"
+
+
+def write(model: Any, tokenizer: Any, folder: Path, *, where: str) -> int:
+    """Save both in `folder`, the weights rounded to float16; returns how many parameters there are.
+
+    Raises UserError for a weight that float16 cannot hold, and OSError if `folder` cannot be written.
+    """
+    model.half()
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise UserError(f"the weight {name!r} is not finite in float16", where=where, fix="another file or folder")
+    try:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except SafetensorError as error:  # of a full disk, for one
+        raise OSError(str(error)) from error
+    return int(model.num_parameters())
+
+
+def convert(source: Path, folder: Path) -> Written:
+    """Write the transformers folder `source` anew, as `gguf.convert` would: weights in float16, tokens untouched.
+
+    Raises UserError if it is no language model of the kind, has no chat template, is quantised or lacks weights.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    where = str(source)
+    hush()
+    if not (source / "config.json").is_file():
+        raise UserError("no config.json: this is not the folder of a model", where=where, fix=TRY)
+    try:
+        config = AutoConfig.from_pretrained(where)
+        if config.model_type != KIND:
+            raise UserError(f"the model is of the kind {config.model_type!r}, not {KIND!r}", where=where, fix=TRY)
+        if getattr(config, "quantization_config", None) is not None:
+            raise UserError("the model is stored quantised", where=where, fix="the original, or a GGUF of it")
+        tokenizer = AutoTokenizer.from_pretrained(where)
+        if not tokenizer.chat_template:
+            raise UserError("the tokenizer has no chat template", where=where, fix=TRY)
+        model, seen = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, output_loading_info=True)
+    except (OSError, ValueError, SafetensorError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"the model cannot be loaded: {first}", where=where, fix=TRY) from error
+    if seen["missing_keys"]:
+        missing = sorted(seen["missing_keys"])
+        raise UserError(f"{len(missing)} weights are missing, {missing[0]!r} is one", where=where, fix=TRY)
+    return Written(write(model, tokenizer, folder, where=where))
+
+
+def hush() -> None:
+    """transformers tells only errors, and draws no bars."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
