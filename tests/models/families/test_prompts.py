@@ -51,3 +51,21 @@ def test_the_image_processor_is_asked_once_for_each_size(vlm: Any, monkeypatch: 
         for size in ((37, 41), (41, 37)):
             vlm.encoder.encode(f"Question {number}?", "an answer", ("p1",), (size,))
     assert len(asked) == 2
+
+
+def test_what_is_written_for_images_is_asked_of_the_processor_only_where_it_tells(vlm: Any) -> None:
+    """Which families take the short way; the others have the same ids by the processor as a whole."""
+    sizes = ((20, 33),)
+    for answer in (None, "a nurse"):
+        vlm.encoder.encode("Is it short?", answer, ("p1",), sizes)
+    used = vlm.encoder._by_text
+    assert (bool(used) and all(used.values())) is (vlm.family.name not in ("Idefics2", "PaliGemma", "Llama-3.2-Vision"))
+
+
+def test_a_video_placeholder_that_somebody_writes_is_text(vlm: Any) -> None:
+    token = getattr(vlm.processor, "video_token", None) or "<video>"
+    for answer in (None, token):
+        ids = vlm.encoder.encode(f"What is {token}?", answer, ("p1",), ((20, 33),)).ids
+        assert vlm.processor.tokenizer.convert_tokens_to_ids(token) not in set(ids) - {
+            vlm.processor.tokenizer.unk_token_id
+        }
