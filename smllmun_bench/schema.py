@@ -14,6 +14,7 @@ class Role(StrEnum):
     UNDERSTANDING_RETAIN = "understanding_retain"
     REAL = "real"
     GENERAL = "general"
+    LANGUAGE = "language"
 
 
 class Modality(StrEnum):
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     CLOZE = "cloze"
     YESNO = "yesno"
     CAPTION = "caption"
+    PASSAGE = "passage"  # a text that goes on: only weighed, never generated
 
 
 class Direction(StrEnum):

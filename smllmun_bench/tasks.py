@@ -89,7 +89,7 @@ class ChoiceHandling(Frozen):
 
 
 class GeneralPart(Frozen):
-    """General visual question answering beside the profiles: `sample` test questions, drawn with `seed`."""
+    """Questions beside the profiles, about pictures or in words alone: `sample` of them, drawn with `seed`."""
 
     adapter: Name
     sample: PositiveInt
@@ -113,11 +113,14 @@ class TaskSpec(Frozen):
     choice: ChoiceHandling | None = None
     direction: dict[Role, Annotated[dict[Modality, Direction], Field(min_length=1)]] = Field(min_length=1)
     general: GeneralPart | None = None
+    language: GeneralPart | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.forgets and (self.general is None) != (Role.GENERAL not in self.direction):
             raise ValueError("'general' and 'direction.general' need each other")
+        if (self.language is None) != (Role.LANGUAGE not in self.direction):
+            raise ValueError("'language' and 'direction.language' need each other")
         if (self.choice is None) != (Kind.CHOICE not in self.metrics):
             raise ValueError("'choice' and 'metrics.choice' need each other")
         return self

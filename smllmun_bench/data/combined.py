@@ -1,4 +1,4 @@
-"""The data of a task as a whole: the benchmark, and the general questions beside it."""
+"""The data of a task as a whole: the benchmark, the general questions beside it, and those in words alone."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,6 +38,9 @@ class TaskData:
         self.general: Source | None = None
         if task.general is not None:
             self.general = _general(task.general, path, where=f"task {task.name!r}, key 'general'")
+        self.language: Source | None = None
+        if task.language is not None:
+            self.language = _general(task.language, path, where=f"task {task.name!r}, key 'language'")
 
     def image(self, ref: str) -> Image.Image:
         if self.general is not None and ref.startswith(_GENERAL):
@@ -45,9 +48,10 @@ class TaskData:
         return self.benchmark.image(ref)
 
     def evaluation(self, fold: Fold) -> list[Item]:
-        """What is asked: the benchmark's items of this fold, then the general ones."""
+        """What is asked: the benchmark's items of this fold, then the general ones, then those of language."""
         general = self.general.items(Split.EVALUATE) if self.general is not None else []
-        return [*self.benchmark.items(Split.EVALUATE, fold), *_prefixed(general)]
+        language = self.language.items(Split.EVALUATE) if self.language is not None else []
+        return [*self.benchmark.items(Split.EVALUATE, fold), *_prefixed(general), *language]
 
     def training(self, split: Split, fold: Fold = Fold.TEST) -> list[Item]:
         return self.benchmark.items(split, fold)
@@ -56,6 +60,11 @@ class TaskData:
         """Training items of the general part, where it has any (a model that memorises must not lose it)."""
         train = getattr(self.general, "train_items", None)
         return _prefixed(train()) if train is not None else []
+
+    def language_training(self) -> list[Item]:
+        """Training items of the language part, where it has any: what keeps a model talking while it learns to see."""
+        train = getattr(self.language, "train_items", None)
+        return list(train()) if train is not None else []
 
     def training_digest(self, split: Split, fold: Fold = Fold.TEST) -> str:
         return split_digest(self.benchmark, split, fold)

@@ -16,6 +16,7 @@ _OURS = {
     "smllmun_synthetic": "smllmun_bench.data.smllmun:smllmun_synthetic",
     "canonical_folder": "smllmun_bench.data.folder:canonical_folder",
     "easy_vqa": "smllmun_bench.data.easyvqa:EasyVqa",
+    "general_language": "smllmun_bench.data.language:GeneralLanguage",
     "mapped": "smllmun_bench.data.mapped:mapped",
     **{
         name: f"smllmun_bench.data.{module}:{name}"
