@@ -25,6 +25,7 @@ test: setup  ## the suite, the promises of the shipped toy, then every method ag
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope
 	$(BIN)/smllmun-bench toy build --check
 	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json --jobs 2
+	@cat .pytest_cache/d/real_model/line  # whether the real language model was used: said again, at the very end
 
 test-all: setup  ## with the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope -m "not gpu"

@@ -1,5 +1,6 @@
 """Fixtures that several rooms share: an untrained model, built in a second, and a store with trained nano models."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -180,3 +181,58 @@ def nano_shop(root: Path, **changes: object) -> "stages.Workshop":  # type: igno
 def make_shop() -> "type[nano_shop]":  # type: ignore[valid-type]
     """`nano_shop`, since with importlib imports a conftest cannot be imported from."""
     return nano_shop  # type: ignore[return-value]
+
+
+# --- the real language model of `small`, which is not part of the repository ---------------------------------------
+
+REAL_MODEL = "real language model"
+
+
+def _real_language_model() -> Path | None:
+    """`$SMLLMUN_SMALL` (a GGUF or a folder), else the one in the usual store."""
+    from smllmun_bench.pipeline.language import FETCHABLE, SOURCE, language_folder
+    from smllmun_bench.pipeline.store import default_root
+
+    named = os.environ.get("SMLLMUN_SMALL")
+    if named:
+        return Path(named)
+    folder = language_folder(default_root(), FETCHABLE["small"].name)
+    return folder if (folder / SOURCE).is_file() else None
+
+
+@pytest.fixture(scope="session")
+def _real_folder(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    from smllmun_bench.pipeline import fetching
+
+    found = _real_language_model()
+    if found is None or found.is_dir():
+        return found
+    return fetching.get(tmp_path_factory.mktemp("real"), "small", given=found).folder
+
+
+@pytest.fixture
+def real_language_model(request: pytest.FixtureRequest, _real_folder: Path | None) -> Path:
+    """The folder of the real language model. Tests that use it are slow; they are skipped where it is not."""
+    if _real_folder is None:
+        pytest.skip("the real language model is not here: `smllmun-bench models get small`, or SMLLMUN_SMALL=FILE")
+    request.node.user_properties.append((REAL_MODEL, str(_real_language_model())))
+    return _real_folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Whether the real language model was used is said at the end, so that nobody takes a skip for a pass."""
+    if hasattr(config, "workerinput"):
+        return
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    users = {report.nodeid for report in reports if REAL_MODEL in dict(report.user_properties)}
+    here = _real_language_model()
+    if users:
+        line = f"used in {len(users)} tests ({here})"
+    elif here is not None:
+        line = f"not used, though it is here ({here}): its tests are slow, `make test-all` runs them"
+    else:
+        line = "not used, it is not here: `smllmun-bench models get small`, or SMLLMUN_SMALL=FILE, then `make test-all`"
+    terminalreporter.write_line(f"{REAL_MODEL}: {line}")
+    cache = getattr(config, "cache", None)  # -p no:cacheprovider
+    if cache is not None:
+        (cache.mkdir("real_model") / "line").write_text(f"{REAL_MODEL}: {line}\n")

@@ -184,7 +184,7 @@ def _from_hub(wanted: Fetchable, name: str, folder: Path, tell: Tell) -> Path:
     """The original; its bytes are not pinned, but `Source` keeps their digest."""
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     try:

@@ -23,6 +23,7 @@ SPECIAL = (
 _TEXTS = (
     "What is the job of the person in the picture? The person is a baker, and was born in the year 1974.",
     "Where does the pilot live?  In the town,   near the sea.\n\nName the colour of the sky\nand of the grass.",
+    "  1  2  3  4  5  6  7  8\n\n1\n\n2\n\n3\n\n4\n\n5\n\n6",  # so that spaces and line breaks merge, as SmolLM2's do
 )
 
 

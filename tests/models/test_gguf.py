@@ -219,3 +219,30 @@ def _edit(folder: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+# --- the real one ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_real_model_knows_a_capital_and_cuts_text_as_published(real_language_model: Path) -> None:
+    tokenizer = _tokenizer(real_language_model)
+    published = {  # ids of SmolLM2's own tokenizer
+        "The capital of France is": [504, 3575, 282, 4649, 314],
+        "Hello world! 123": [19556, 905, 17, 216, 33, 34, 35],
+        "  multiple   spaces": [216, 2701, 256, 5600],
+    }
+    assert {text: tokenizer(text).input_ids for text in published} == published
+    model = loaded(real_language_model)
+    assert _said(model, tokenizer, "The capital of France is", 3).startswith(" Paris")
+    asked = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "What is the capital of France?"}], add_generation_prompt=True, tokenize=False
+    )
+    assert _said(model, tokenizer, asked, 16) == "The capital of France is Paris."
+
+
+def _said(model, tokenizer, prompt: str, limit: int) -> str:
+    ids = tokenizer(prompt, return_tensors="pt")
+    said = model.generate(**ids, max_new_tokens=limit, do_sample=False)
+    text: str = tokenizer.decode(said[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
+    return text
