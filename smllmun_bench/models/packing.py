@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from smllmun_bench.models.encoding import Encoded
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -44,6 +45,13 @@ class Packed:
     predict_at: "Tensor"
     target: "Tensor"
     owner: "Tensor"
+
+
+def additive(mask: "Tensor", dtype: "torch.dtype") -> "Tensor":
+    """0 where one may look, -inf elsewhere: worked out once, where every layer would do it again for True and False."""
+    import torch
+
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
 
 
 def plan_rows(encoded: Sequence[Encoded], image_token: int, *, max_length: int) -> list[Row]:
