@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.models.encoding import Encoded
+from smllmun_bench.models.memory import device_of
+from smllmun_bench.models.packing import additive
 
 Embed = Callable[[Tensor, tuple[tuple[str, ...], ...]], Tensor]
 """(ids (B, L), images of the rows that have some) -> input embeddings (B, L, hidden)."""
@@ -39,7 +41,7 @@ def greedy(model: Any, embed: Embed, batch: Sequence[Encoded], image_token: int,
     """New tokens of each question, the one that ended it included."""
     from transformers import DynamicCache
 
-    device = next(model.parameters()).device
+    device = device_of(model)
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
     lengths = [prefix_length(item, image_token) for item in batch]
     heads = [(item.images, item.ids[:length]) for item, length in zip(batch, lengths, strict=True)]
@@ -47,7 +49,7 @@ def greedy(model: Any, embed: Embed, batch: Sequence[Encoded], image_token: int,
     valid = torch.zeros((len(batch), 0), dtype=torch.bool, device=device)
     if shared:
         ids, there = _left_padded([ids for _, ids in shared], stop.pad, device)
-        _forward(model, embed(ids, tuple(images for images, _ in shared)), there, _positions(there), cache)
+        _forward(model, embed(ids, tuple(images for images, _ in shared)), there.long(), _positions(there), cache)
         owner = torch.tensor([shared.index(head) if head[0] else 0 for head in heads], device=device)
         cache.batch_select_indices(owner)
         valid = there[owner] & torch.tensor([bool(head[0]) for head in heads], device=device)[:, None]
@@ -55,7 +57,7 @@ def greedy(model: Any, embed: Embed, batch: Sequence[Encoded], image_token: int,
     ids, there = _left_padded(tails, stop.pad, device)
     start = torch.tensor(lengths, device=device)[:, None]
     valid = torch.cat([valid, there], dim=1)
-    hidden = _forward(model, embed(ids, ()), valid, start + _positions(there), cache)
+    hidden = _forward(model, embed(ids, ()), valid.long(), start + _positions(there), cache)
     return _continue(model, embed, hidden[:, -1], valid, cache, stop)
 
 
@@ -73,13 +75,15 @@ def _continue(model: Any, embed: Embed, last: Tensor, valid: Tensor, cache: Any,
         going = [at for at, row in enumerate(rows) if not _done(answers[row], stop)]
         if not going:
             return answers
-        if 2 * len(going) <= len(rows):  # copying keys and values costs a few steps, so only when half can go
+        if 8 * len(going) <= 7 * len(rows):  # copying keys and values costs part of a step, so not for one in many
             keep = torch.tensor(going, device=tokens.device)
             cache.batch_select_indices(keep)
             rows = [rows[at] for at in going]
             tokens, valid, positions = tokens[keep], valid[keep], positions[keep]
         valid = torch.cat([valid, valid.new_ones((len(rows), 1))], dim=1)
-        last = _forward(model, embed(tokens[:, None], ()), valid, positions[:, None], cache)[:, -1]
+        embeds = embed(tokens[:, None], ())
+        seen = additive(valid, embeds.dtype)[:, None, None]  # else every step works out from `valid` what this says
+        last = _forward(model, embeds, seen, positions[:, None], cache)[:, -1]
         positions = positions + 1
 
 
@@ -87,10 +91,10 @@ def _done(answer: Sequence[int], stop: Stop) -> bool:
     return len(answer) >= stop.most or (bool(answer) and answer[-1] in stop.ids)
 
 
-def _forward(model: Any, embeds: Tensor, valid: Tensor, positions: Tensor, cache: Any) -> Tensor:
+def _forward(model: Any, embeds: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
     hidden: Tensor = model.model(
         inputs_embeds=embeds,
-        attention_mask=valid.long(),
+        attention_mask=mask,
         position_ids=positions,
         past_key_values=cache,
         use_cache=True,
