@@ -124,19 +124,19 @@ class FeatureBank:
         groups = [_group(entry) for entry in images]
         if not self.keep_features:
             return torch.cat(self._look(model, groups, device, dtype))
-        found = {group: self._features.get(group) for group in groups}
-        missing = [group for group, feature in found.items() if feature is None]
+        found = {group: self._features[group] for group in groups if group in self._features}
+        missing = list(dict.fromkeys(group for group in groups if group not in found))
         with torch.inference_mode(False), torch.no_grad():  # features computed while evaluating may be trained on later
             for at in range(0, len(missing), 64):
                 batch = missing[at : at + 64]
-                for group, feature in zip(batch, self._look(model, batch, device, dtype), strict=True):
-                    found[group] = feature = feature.clone()
+                for group, looked in zip(batch, self._look(model, batch, device, dtype), strict=True):
+                    found[group] = feature = looked.clone()
                     if self._feature_room < 0:
                         self._feature_room = _room_for_features(feature.device)
                     if feature.nbytes <= self._feature_room:
                         self._features[group] = feature
                         self._feature_room -= feature.nbytes
-        return torch.cat([feature for group in groups if (feature := found[group]) is not None])
+        return torch.cat([found[group] for group in groups])
 
     def _open(self, ref: str) -> "Image.Image":
         with self._opening:
