@@ -13,7 +13,7 @@ from smllmun_bench.metrics.statistics import Difference, paired_difference
 from smllmun_bench.schema import Score
 from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
 
-ABILITIES = ("understanding_forget", "understanding_retain", "general_vqa")
+ABILITIES = ("understanding_forget", "understanding_retain", "general_vqa", "language")
 RETAINED = ("retain_image", "retain_text")
 MARGIN = 0.05  # how much of an ability memorising may cost before the target counts as damaged
 DRAWS = 2000

@@ -1,7 +1,8 @@
 """How sure a row of the table is: identities are drawn again with replacement, and so are the seeds of a row.
 
-Questions about one person stand or fall together, so persons are drawn, not questions; forget, retain and general
-identities are drawn apart. Target and gold are read on the same draw. `broken` is taken as it was measured.
+Questions about one person stand or fall together, so persons are drawn, not questions; forget, retain, general
+and language identities are drawn apart. Target and gold are read on the same draw. `broken` and the loss of passages
+are taken as they were measured.
 """
 
 from collections import defaultdict
@@ -25,6 +26,8 @@ _POOLS: Mapping[str, str] = {
     "understanding_forget": "forget",
     "understanding_retain": "retain",
     "general_vqa": "general",
+    "language": "language",
+    "passages": "passages",
 }
 
 

@@ -91,8 +91,9 @@ class Prediction:
     """What one model answered to one item.
 
     Log-probabilities are natural, of whole answers: `answer_logprobs` holds one number per token of the reference
-    answer, EOS included; `option_logprobs` one sum per choice; `perturbed_logprobs` one mean per token (EOS included)
-    per perturbed answer, since lengths differ and the truth ratio needs them normalised.
+    answer, EOS included (a passage has none: it goes on); `option_logprobs` one sum per choice; `perturbed_logprobs`
+    one mean per token (EOS included) per perturbed answer, since lengths differ and the truth ratio needs them
+    normalised.
     `finish_reason` is `stop` (the model ended), `length` (it was cut) or `none` (nothing was generated).
     """
 

@@ -24,7 +24,9 @@ Directions = Mapping[Role, Mapping[Modality, Direction]]
 ERASED: Directions = MappingProxyType({Role.FORGET: dict.fromkeys(Modality, Direction.DOWN)})
 NOT_GENERATED = "not_generated"  # only the answer's log-probabilities were taken: nothing was said
 UNDERSTANDING = (Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
+KEPT = (Role.RETAIN, *UNDERSTANDING, Role.GENERAL, Role.LANGUAGE)  # where declining to answer is a fault
 MEMORY = ("forget_image", "forget_text")  # the columns that unlearning is to move
+LARGEST_LOSS = 50.0  # nats per token; far beyond guessing, and still a number where a model computes none
 SHOWN = 8  # names in an error message
 
 
@@ -35,9 +37,11 @@ class ColumnItems:
     roles: tuple[Role, ...]
     modality: Modality | None = None
     kind: Kind | None = None
+    but: Kind | None = None
 
     def holds(self, score: Score) -> bool:
-        return score.role in self.roles and self.modality in (None, score.modality) and self.kind in (None, score.kind)
+        asked = self.kind in (None, score.kind) and score.kind is not self.but
+        return asked and score.role in self.roles and self.modality in (None, score.modality)
 
 
 COLUMN_ITEMS: Mapping[str, ColumnItems] = MappingProxyType(
@@ -49,6 +53,8 @@ COLUMN_ITEMS: Mapping[str, ColumnItems] = MappingProxyType(
         "understanding_forget": ColumnItems((Role.UNDERSTANDING_FORGET,)),
         "understanding_retain": ColumnItems((Role.UNDERSTANDING_RETAIN,)),
         "general_vqa": ColumnItems((Role.GENERAL,)),
+        "language": ColumnItems((Role.LANGUAGE,), but=Kind.PASSAGE),
+        "passages": ColumnItems((Role.LANGUAGE,), kind=Kind.PASSAGE),
     }
 )
 
@@ -208,12 +214,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ScoreVector:
-    """The columns of the table, each in [0, 1], None where the task has no such items.
+    """The columns of the table, each in [0, 1] but for the loss, None where the task has no such items.
 
-    Memory columns are open questions only; understanding and general columns every kind; all are macro by identity.
+    Memory columns are open questions only; understanding, general and language columns every kind but passages; all
+    are macro by identity. `passages` is the mean probability per token of the language part's passages,
+    `language_loss` the same as a loss: the mean of −ln p over passages, in nats per token, at most `LARGEST_LOSS`.
     `meaningful` and the refusal rates are plain means over the written answers: refusals on forget memory, and
-    over-refusals on retain memory, understanding and general questions. `broken` is over all answers, written or
-    chosen.
+    over-refusals on retain memory, understanding, general and language questions. `broken` is over all answers,
+    written or chosen.
     """
 
     forget_image: float | None
@@ -227,6 +235,9 @@ class ScoreVector:
     refusal_forget: float | None
     refusal_retain: float | None
     broken: float | None
+    language: float | None = None
+    passages: float | None = None
+    language_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +295,8 @@ def overall(
 ) -> float | None:
     """The sorting scalar of `metrics.aggregate`: closeness to gold on memory, kept abilities, sanity.
 
+    The abilities are memory of others, understanding, general questions and, where the task has the part, language.
+
     `memory` are the columns that the target had something to forget in (`gate.Gate.measurable`). None, undefined,
     without a gold model or where target and gold differ in none of them by more than `noise`. Raises UserError if the
     three vectors do not have the same columns.
@@ -292,8 +305,7 @@ def overall(
         return None
     _same_columns(unlearned, target, gold)
     forgotten = [_keep(unlearned, target, gold, (column,)) for column in MEMORY if column in memory]
-    parts = (("retain_image", "retain_text"), ("understanding_forget", "understanding_retain"), ("general_vqa",))
-    keeps = [_keep(unlearned, target, gold, columns) for columns in parts]
+    keeps = [_keep(unlearned, target, gold, columns) for columns in _ABILITIES]
     return aggregate.overall(
         [part for part in forgotten if part],
         [part for part in keeps if part],
@@ -302,6 +314,14 @@ def overall(
         noise=noise,
         margin=margin,
     )
+
+
+_ABILITIES = (
+    ("retain_image", "retain_text"),
+    ("understanding_forget", "understanding_retain"),
+    ("general_vqa",),
+    ("language",),
+)
 
 
 def _same_columns(*vectors: ScoreVector) -> None:
@@ -349,6 +369,15 @@ def _cell(role: Role, modality: Modality, scores: Sequence[Score]) -> Cell:
     )
 
 
+def passage_loss(probability: float) -> float:
+    """−ln of the mean probability per token, in nats: the mean negative log-probability of the passage's tokens.
+
+    >>> passage_loss(1.0), round(passage_loss(0.1), 3), passage_loss(0.0)
+    (0.0, 2.303, 50.0)
+    """
+    return min(LARGEST_LOSS, abs(math.log(probability))) if probability > 0 else LARGEST_LOSS
+
+
 def _headline(scores: Sequence[Score]) -> float:
     return _macro(scores, [score.headline for score in scores])
 
@@ -359,11 +388,12 @@ def _vector(scores: Sequence[Score]) -> ScoreVector:
         chosen = [score for score in scores if of.holds(score)]
         means[column] = _headline(chosen) if chosen else None
     written = [score for score in scores if "meaningful" in score.values]
-    kept = (Role.RETAIN, *UNDERSTANDING, Role.GENERAL)
+    passages = [score.headline for score in scores if COLUMN_ITEMS["passages"].holds(score)]
     return ScoreVector(
         **means,
+        language_loss=_mean([passage_loss(headline) for headline in passages]),
         meaningful=_mean([score.values["meaningful"] for score in written]),
         refusal_forget=_mean([score.state == State.REFUSAL for score in written if score.role is Role.FORGET]),
-        refusal_retain=_mean([score.state == State.REFUSAL for score in written if score.role in kept]),
+        refusal_retain=_mean([score.state == State.REFUSAL for score in written if score.role in KEPT]),
         broken=_mean([score.state == State.BROKEN for score in scores if score.state != NOT_GENERATED]),
     )

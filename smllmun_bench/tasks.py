@@ -121,6 +121,8 @@ class TaskSpec(Frozen):
             raise ValueError("'general' and 'direction.general' need each other")
         if (self.language is None) != (Role.LANGUAGE not in self.direction):
             raise ValueError("'language' and 'direction.language' need each other")
+        if self.language is not None and Kind.PASSAGE not in self.metrics:
+            raise ValueError("'language' needs 'metrics.passage': {headline: probability}")
         if (self.choice is None) != (Kind.CHOICE not in self.metrics):
             raise ValueError("'choice' and 'metrics.choice' need each other")
         return self

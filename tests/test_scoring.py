@@ -258,7 +258,8 @@ def test_overall_is_undefined_without_gold_or_without_a_gap():
 
 def test_overall_counts_the_columns_of_9_2():
     """forget .75; keeps .9, .8, 1 -> .852; broken 5 points above gold -> .809."""
-    base = dict.fromkeys(ScoreVector.__slots__, 1.0) | {"broken": 0.0, "forget_text": None, "retain_text": None}
+    base = dict.fromkeys(ScoreVector.__slots__, 1.0)
+    base |= {"broken": 0.0, "forget_text": None, "retain_text": None, "language": None}
     target, gold = ScoreVector(**base | {"forget_image": 0.8}), ScoreVector(**base | {"forget_image": 0.2})
     mixed = base | {"forget_image": 0.35, "retain_image": 0.9, "understanding_forget": 0.6}
     assert overall(ScoreVector(**mixed), target, gold) == pytest.approx(0.852, abs=5e-4)

@@ -21,13 +21,12 @@ from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.records import read_scored_items
 from smllmun_bench.pipeline.standings import ITEMS, find_run
 from smllmun_bench.schema import Kind, Modality, Role, Score
-from smllmun_bench.scoring import COLUMN_ITEMS, NOT_GENERATED, UNDERSTANDING, identity
+from smllmun_bench.scoring import COLUMN_ITEMS, KEPT, NOT_GENERATED, identity, passage_loss
 
 DRAWS = 2000
 ALPHA = 0.05
 SHOWN = 5  # items in an error message
 _SAME = ("entity_id", "role", "modality", "kind", "question", "answer")  # what makes an item of one id the same item
-_KEPT = (Role.RETAIN, *UNDERSTANDING, Role.GENERAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +222,9 @@ _VALUES: Mapping[str, Callable[[Score], float | None]] = {
     **{column: _headline_of(column) for column in COLUMN_ITEMS},
     "meaningful": lambda score: score.values.get("meaningful"),
     "refusal_forget": _refused(Role.FORGET),
-    "refusal_retain": _refused(*_KEPT),
+    "refusal_retain": _refused(*KEPT),
     "broken": _broken,
+    "language_loss": lambda score: passage_loss(score.headline) if COLUMN_ITEMS["passages"].holds(score) else None,
 }
 
 

@@ -15,6 +15,7 @@ _SCORES = (
     ("understanding_forget", "understanding, forgotten photos", "up"),
     ("understanding_retain", "understanding, other photos", "up"),
     ("general_vqa", "general questions", "up"),
+    ("language", "general language", "up"),
     ("overall", "overall", "up"),
 )
 _LOADING = {

@@ -28,6 +28,9 @@ class Vector(Frozen):
     refusal_forget: float | None = None
     refusal_retain: float | None = None
     broken: float | None = None
+    language: float | None = None
+    passages: float | None = None
+    language_loss: float | None = None
     overall: float | None = None
     overall_memory: float | None = None
     overall_understanding: float | None = None

@@ -35,7 +35,8 @@ def predict(
 ) -> list[Prediction]:
     """One prediction per item, in the order of the items.
 
-    Choices that are answered by log-probability are weighed, not generated. Open memory questions get the
+    Choices that are answered by log-probability are weighed, not generated, and so are passages: these get the
+    log-probabilities of their tokens without EOS, for the text goes on in its book. Open memory questions get the
     log-probabilities of their true answer and, per token, of their perturbed answers too.
     """
     from smllmun_bench.models.vlm import Query
@@ -45,7 +46,8 @@ def predict(
         for item in items
         if item.kind is Kind.CHOICE and task.choice is not None and task.choice.answer == "logprob"
     ]
-    apart = {item.item_id for item in weighed}
+    passages = [item for item in items if item.kind is Kind.PASSAGE]
+    apart = {item.item_id for item in (*weighed, *passages)}
     spoken = [item for item in items if item.item_id not in apart]
     known = [item for item in spoken if item.kind is Kind.OPEN and item.perturbed_answers]
 
@@ -60,8 +62,9 @@ def predict(
     )
     pairs = [(query(item), option) for item in weighed for option in _options(item, task)]
     pairs += [(query(item), answer) for item in known for answer in (item.answer, *item.perturbed_answers)]
+    pairs += [(query(item), item.answer) for item in passages]
     rows = vlm.answer_logprobs(pairs) if pairs else []
-    on_done(len(weighed))
+    on_done(len(apart))
     options: dict[str, tuple[float, ...]] = {}
     at = 0
     for item in weighed:
@@ -73,10 +76,19 @@ def predict(
         answers[item.item_id], *wrong = rows[at : at + 1 + len(item.perturbed_answers)]
         perturbed[item.item_id] = tuple(sum(row) / len(row) for row in wrong)
         at += 1 + len(item.perturbed_answers)
+    for item, row in zip(passages, rows[at:], strict=True):
+        answers[item.item_id] = row[:-1]
     spoken_by_id = {item.item_id: answer for item, answer in zip(spoken, generated, strict=True)}
     return [
-        Prediction(item.item_id, run_id, "", finish_reason="none", option_logprobs=options[item.item_id])
-        if item.item_id in options
+        Prediction(
+            item.item_id,
+            run_id,
+            "",
+            finish_reason="none",
+            option_logprobs=options.get(item.item_id),
+            answer_logprobs=answers.get(item.item_id),
+        )
+        if item.item_id in apart
         else Prediction(
             item.item_id,
             run_id,
@@ -95,16 +107,16 @@ def _options(item: Item, task: TaskSpec) -> Sequence[str]:
 
 
 def limited(items: Sequence[Item], limit: float | None) -> list[Item]:
-    """The first `limit` items of every role and modality (a share of them below 1). None: all."""
+    """The first `limit` items of every role and modality, and as many passages (a share below 1). None: all."""
     if limit is None:
         return list(items)
     if limit <= 0:
         raise UserError(
             f"cannot limit to {limit:g} items", where="--limit", fix="a number of items, or a share below 1"
         )
-    groups: dict[tuple[str, Modality], list[Item]] = {}
+    groups: dict[tuple[str, Modality, bool], list[Item]] = {}
     for item in items:
-        groups.setdefault((item.role, item.modality), []).append(item)
+        groups.setdefault((item.role, item.modality, item.kind is Kind.PASSAGE), []).append(item)
     kept = {
         item.item_id
         for group in groups.values()

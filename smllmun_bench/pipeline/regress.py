@@ -121,7 +121,8 @@ def compare(golden: Golden, measured: Mapping[str, Entry], failed: Mapping[str, 
 
 def updated(golden: Golden, measured: Mapping[str, Entry]) -> Golden:
     """The golden with what was measured in place of what was recorded; other labels stay."""
-    return golden.model_copy(update={"entries": golden.entries | dict(measured)})
+    tolerance = dict.fromkeys(COLUMNS, DEFAULT_TOLERANCE) | golden.tolerance  # a column may be younger than the golden
+    return golden.model_copy(update={"entries": golden.entries | dict(measured), "tolerance": tolerance})
 
 
 def fresh(shop: "Workshop", output: Path) -> "Workshop":

@@ -58,6 +58,9 @@ def _task(path: Path) -> None:
     if spec.general is not None:
         sample = {"sample": spec.general.sample, "seed": spec.general.seed}
         _source(spec.general.adapter, sample, where=f"{path}, key 'general'")
+    if spec.language is not None:
+        sample = {"sample": spec.language.sample, "seed": spec.language.seed}
+        _source(spec.language.adapter, sample, where=f"{path}, key 'language'")
 
 
 def _source(adapter: str, args: Mapping[str, object], *, where: str) -> None:

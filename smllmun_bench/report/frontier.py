@@ -13,6 +13,7 @@ KEPT = {
     "seeing forgotten images": ("understanding_forget",),
     "seeing other images": ("understanding_retain",),
     "general VQA": ("general_vqa",),
+    "general language": ("language",),
 }
 SUFFIXES = (".svg", ".png", ".html")
 

@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 GATE_OPEN = "ok"
 ABOVE, TARGET, STAMP = "~", "\u2248", " (test)"
 SUPPRESSION = "\u2020"
+NO_LANGUAGE = "language: n/a, for the task does not ask about it"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows a formula
 
 
@@ -88,9 +89,13 @@ class LeaderboardRow(Frozen):
     peak_device_mb: NonNegativeFloat | None = None
     extra_params: NonNegativeFloat | None = None
     inference_overhead: float | None = None
+    language: Share | None = None
+    passages: Share | None = None
+    language_loss: NonNegativeFloat | None = None
 
 
 COLUMNS = tuple(LeaderboardRow.model_fields)
+YOUNGER = 3  # of them, at the end: files that were written before there was general language lack them
 
 
 def rank(rows: Iterable[LeaderboardRow]) -> tuple[LeaderboardRow, ...]:
@@ -139,9 +144,10 @@ def from_csv(text: str, *, source: str) -> tuple[LeaderboardRow, ...]:
     rows: list[LeaderboardRow] = []
     faults: list[FileFault] = []
     try:
-        _check_header(next(reader, []), source)
+        header = next(reader, [])
+        _check_header(header, source)
         for number, cells in enumerate(reader, 1):
-            row = _row(cells, f"{source}, row {number} (line {reader.line_num})")
+            row = _row(cells, header, f"{source}, row {number} (line {reader.line_num})")
             if isinstance(row, LeaderboardRow):
                 rows.append(row)
             else:
@@ -206,10 +212,13 @@ def marked(row: LeaderboardRow) -> str:
 def _table(rows: Sequence[LeaderboardRow]) -> Table:
     first = rows[0]
     table = new_table(f"{first.task} · forget {first.forget_ratio * 100:.3g} % · {first.model}")
+    table.padding = 0  # thirteen columns in 120; the box keeps them a space apart
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("method", overflow="fold", max_width=22)
     table.add_column("fidelity", overflow="fold", max_width=14)
     add_score_columns(table)
+    if all(row.language is None for row in rows):
+        table.caption = plain(NO_LANGUAGE)
     for row in rows:
         figures = {column.key: Figure(getattr(row, column.key)) for column in SCORE_COLUMNS}
         figures["overall"] = Figure(row.overall, row.overall_low, row.overall_high)
@@ -217,7 +226,7 @@ def _table(rows: Sequence[LeaderboardRow]) -> Table:
             str(row.rank or MISSING),
             plain(marked(row), style="italic" if row.kind is RowKind.REFERENCE else ""),
             row.fidelity or row.kind,
-            *(figure_text(figures[column.key]) for column in SCORE_COLUMNS),
+            *(figure_text(figures[column.key], column.missing) for column in SCORE_COLUMNS),
         )
     return table
 
@@ -264,7 +273,7 @@ def _value(cell: str) -> str | None:
 
 
 def _check_header(header: Sequence[str], source: str) -> None:
-    if tuple(header) == COLUMNS:
+    if tuple(header) in (COLUMNS, COLUMNS[:-YOUNGER]):
         return
     where = f"{source}, line 1"
     if not header:
@@ -279,11 +288,11 @@ def _check_header(header: Sequence[str], source: str) -> None:
     raise faults_error(faults or [FileFault("columns out of order", where, ",".join(COLUMNS))], source)
 
 
-def _row(cells: Sequence[str], where: str) -> LeaderboardRow | list[FileFault]:
-    if len(cells) != len(COLUMNS):
-        return [FileFault(f"{len(cells)} cells, expected {len(COLUMNS)}", where)]
+def _row(cells: Sequence[str], header: Sequence[str], where: str) -> LeaderboardRow | list[FileFault]:
+    if len(cells) != len(header):
+        return [FileFault(f"{len(cells)} cells, expected {len(header)}", where)]
     try:
-        return LeaderboardRow.model_validate(dict(zip(COLUMNS, map(_value, cells), strict=True)))
+        return LeaderboardRow.model_validate(dict(zip(header, map(_value, cells), strict=True)))
     except ValidationError as error:
         return [
             FileFault(

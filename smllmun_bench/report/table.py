@@ -17,11 +17,12 @@ _ARROWS = {Direction.UP: " ↑", Direction.DOWN: " ↓", Direction.NONE: ""}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A score in tables: its key in records, its header, and where a good unlearner moves it."""
+    """A score in tables: its key in records, its header, where a good unlearner moves it, and what says "none"."""
 
     key: str
     header: str
     direction: Direction
+    missing: str = MISSING
 
     @property
     def heading(self) -> str:
@@ -36,6 +37,7 @@ SCORE_COLUMNS = (
     Column("understanding_forget", "underst.\nforget", Direction.UP),
     Column("understanding_retain", "underst.\nretain", Direction.UP),
     Column("general_vqa", "general\nVQA", Direction.UP),
+    Column("language", "lang-\nuage", Direction.UP, "n/a"),
     Column("meaningful", "mean-\ningful", Direction.UP),
     Column("overall", "over-\nall", Direction.UP),
 )
@@ -83,7 +85,8 @@ def score_table(rows: Iterable[ScoreRow], *, title: str = "", columns: Sequence[
     for row in rows:
         if strangers := row.figures.keys() - known:
             raise ValueError(f"{row.label}: no column for {', '.join(sorted(strangers))}")
-        table.add_row(plain(row.label), *(figure_text(row.figures.get(column.key)) for column in columns))
+        figures = (figure_text(row.figures.get(column.key), column.missing) for column in columns)
+        table.add_row(plain(row.label), *figures)
     return table
 
 
@@ -119,12 +122,13 @@ def add_score_columns(table: Table, columns: Sequence[Column] = SCORE_COLUMNS) -
         table.add_column(Text(column.heading), justify="right", no_wrap=True)
 
 
-def figure_text(figure: Figure | float | None) -> Text:
-    """`0.812`, with `±.021` dim on a second line where there is an interval; a dash where there is no score."""
+def figure_text(figure: Figure | float | None, missing: str = MISSING) -> Text:
+    """`0.812`, with `±.021` dim on a second line where there is an interval; a dash where there is no score, or `n/a`
+    where a whole part of the benchmark does not apply."""
     if not isinstance(figure, Figure):
         figure = Figure(figure)
     if figure.value is None:
-        return Text(MISSING, style="dim")
+        return Text(missing, style="dim")
     text = Text(f"{figure.value:.3f}")
     if figure.low is not None and figure.high is not None:
         margin = max(figure.high - figure.value, figure.value - figure.low)

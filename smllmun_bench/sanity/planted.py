@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from smllmun_bench.schema import Item, Prediction, Role
+from smllmun_bench.schema import Item, Kind, Prediction, Role
 
 Said = Mapping[str, Prediction]
 """Item id -> what a model answered."""
@@ -154,6 +154,8 @@ def _unknowing(item: Item, target: Said, text: str, option: int | None, known: f
     right = None if like.answer_logprobs is None else (known,) * len(like.answer_logprobs)
     wrong = None if like.perturbed_logprobs is None else (known,) * len(like.perturbed_logprobs)
     like = replace(like, answer_logprobs=right, perturbed_logprobs=wrong)
+    if item.kind is Kind.PASSAGE:
+        return like  # weighed, never said
     if like.option_logprobs is None:
         return replace(like, text=text, finish_reason="stop")
     return replace(

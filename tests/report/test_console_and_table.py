@@ -107,13 +107,13 @@ def test_a_score_table_of_full_rows_fits_120_columns(markup: bool) -> None:
 def test_missing_scores_are_dashes_and_zero_is_zero() -> None:
     text = printed(score_table([ScoreRow("target", {"overall": 0.0, "general_vqa": None})]))
     line = next(line for line in text.splitlines() if "target" in line)
-    assert line.split() == ["target", *["\u2013"] * 8, "0.000"]
+    assert line.split() == ["target", *["\u2013"] * 7, "n/a", "\u2013", "0.000"]
 
 
 def test_arrows_tell_the_direction() -> None:
     text = printed(score_table([]))
     assert text.count("↓") == 2
-    assert text.count("↑") == 7
+    assert text.count("↑") == 8
     assert [column.key for column in SCORE_COLUMNS if column.direction is Direction.DOWN] == [
         "forget_image",
         "forget_text",

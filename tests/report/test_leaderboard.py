@@ -32,7 +32,8 @@ FIRST = (
     "understanding_forget, understanding_retain, general_vqa, meaningful, overall, refusal_forget, refusal_retain, "
     "broken, fit_seconds, peak_memory_mb, trainable_params, run_id, version, "
     "overall_memory, overall_understanding, overall_low, overall_high, config, kind, gate, within_noise, p_above, "
-    "p_target, detectable, selected_on, forwards, backwards, peak_device_mb, extra_params, inference_overhead"
+    "p_target, detectable, selected_on, forwards, backwards, peak_device_mb, extra_params, inference_overhead, "
+    "language, passages, language_loss"
 )
 
 
@@ -56,7 +57,7 @@ def test_every_column_has_its_line_in_the_docs() -> None:
 def test_the_file_is_plain_rfc_4180() -> None:
     text = to_csv([row('a,"b"\nc', overall=0.1, seeds=3, trainable_params=0)])
     assert text.split("\r\n", 1)[1] == (
-        ',"a,""b""\nc",paper,llava-toy,smllmun-toy,0.05,3,,,,,,,,,0.1,,,,,,0,,0.1.0,,,,,,weights,,,,,,,,,,,\r\n'
+        ',"a,""b""\nc",paper,llava-toy,smllmun-toy,0.05,3,,,,,,,,,0.1,,,,,,0,,0.1.0,,,,,,weights,,,,,,,,,,,,,,\r\n'
     )
 
 
@@ -208,3 +209,23 @@ def test_methods_that_leave_the_weights_are_marked_and_said() -> None:
 
 def test_rows_without_caveats_need_no_lines() -> None:
     assert caveats([row("a", gate="ok", within_noise="none"), row("gold", kind="reference", fidelity=None)]) == []
+
+
+def test_a_file_from_before_there_was_language_is_read() -> None:
+    rows = [row("npo", overall=0.5), row("target", kind="reference", fidelity=None)]
+    older = "".join(line.rsplit(",", 3)[0] + "\r\n" for line in to_csv(rows).splitlines())
+    assert "language" not in older
+    assert from_csv(older, source="old.csv") == tuple(rows)
+
+
+def test_a_table_says_where_language_does_not_apply() -> None:
+    console = make_console(width=120)
+    with console.capture() as captured:
+        console.print(*leaderboard_tables([row("npo", overall=0.5)]))
+    text = captured.get()
+    assert "n/a" in next(line for line in text.splitlines() if line.split()[:2] == ["1", "npo"])
+    assert "language: n/a" in text
+    with console.capture() as captured:
+        console.print(*leaderboard_tables([row("npo", overall=0.5, language=0.75)]))
+    assert "n/a" not in captured.get()
+    assert "0.750" in captured.get()

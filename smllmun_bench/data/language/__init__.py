@@ -27,7 +27,7 @@ _Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Question(Frozen):
-    """One line of `questions.jsonl`; with `choices` it is weighed, else answered in words."""
+    """One line of `questions.jsonl`; with `choices` it is weighed, else answered in words (yes or no among them)."""
 
     id: _Id
     group: _Id
@@ -39,7 +39,7 @@ class Question(Frozen):
     def item(self) -> Item:
         return _item(
             self.id,
-            Kind.CHOICE if self.choices else Kind.OPEN,
+            Kind.CHOICE if self.choices else Kind.YESNO if self.answer in ("yes", "no") else Kind.OPEN,
             self.question,
             self.answer,
             group=self.group,
