@@ -12,6 +12,11 @@ class Dtype(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Backend(StrEnum):
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+
+
 def batch_size(text: str) -> int:
     """`auto`, or how many.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from smllmun_bench.pipeline.ahead import Job
+    from smllmun_bench.pipeline.serving import Backend
     from smllmun_bench.pipeline.stages import Workshop
     from smllmun_bench.pipeline.store import StageEvent, Store
     from smllmun_bench.tasks import TaskSpec
@@ -39,6 +40,7 @@ class Asked:
     finished_only: bool = False
     device_map: str | None = None
     data: Path | None = None
+    backend: "Backend" = "transformers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,10 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
     card = cards.load(asked.model, target=asked.target, gold=asked.gold)
     device = parallel.device(asked.device)
     _check_device(device)
+    if asked.backend == "vllm":
+        from smllmun_bench.models.vllm import check
+
+        check(device, parallel.size())
     if not task.forgets:
         raise UserError(
             f"task {task.name!r} only asks: it has nothing to forget",
@@ -114,6 +120,7 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
         asked.batch_size,
         progress(console, asked.quiet).task,
         _hear(events, console, asked.quiet),
+        asked.backend,
     )
     return Opened(shop, percent, events)
 

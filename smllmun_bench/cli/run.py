@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smllmun_bench.cli import _options
+from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def run(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     device_map: Annotated[str | None, typer.Option(help="auto: over all cards and main memory.")] = None,
     dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the models.")] = _options.Dtype.FLOAT32,
+    backend: Annotated[
+        _options.Backend, typer.Option(help="Who answers; vllm: what is plain weights, on a card.")
+    ] = _options.Backend.TRANSFORMERS,
     output: Annotated[
         Path, typer.Option("--output", "--output-path", "-o", help="Folder for the runs.")
     ] = DEFAULT_OUTPUT,
@@ -73,7 +77,9 @@ def run(
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
     asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
-    asked = replace(asked, device_map=device_map, data=data)
+    asked = replace(asked, device_map=device_map, data=data, backend=backend.value)
+    if backend is _options.Backend.VLLM and jobs > 1:
+        raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
     chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
     opened = open_shop(asked, console)
     which = _options.seeds(seeds)
@@ -101,6 +107,17 @@ def _wanted(method: list[str]) -> list[str]:
     if not named:
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
     return methods.names() if named == ["all"] else named
+
+
+def backend_lines(finished: "list[Finished]") -> list[str]:
+    """Which rows were asked how, where not all were asked by transformers in this process."""
+    rows: dict[str, list[str]] = {}
+    for part in finished:
+        if part.manifest.status == "done":
+            rows.setdefault(part.manifest.backend, []).append(part.manifest.label)
+    if set(rows) <= {"transformers"}:
+        return []
+    return [f"asked by {backend}: {', '.join(dict.fromkeys(labels))}" for backend, labels in sorted(rows.items())]
 
 
 def _worth_telling(events: "list[StageEvent]") -> "list[StageEvent]":
@@ -138,6 +155,8 @@ def _show(
         for line in mask_lines(standing):
             console.print(line, soft_wrap=True)
     for line in caveats(standing.row for standing in rows):
+        console.print(line, soft_wrap=True)
+    for line in backend_lines(finished):
         console.print(line, soft_wrap=True)
     for check in finished[0].gate.failed() if finished else ():
         console.print(f"  {check.line()}", soft_wrap=True)

@@ -75,6 +75,8 @@ class Artifact:
             return
         import torch
 
+        from smllmun_bench.models.memory import check_resident
+
         parameters = dict(vlm.model.named_parameters())
         missing = [name for name, _ in self.deltas() if name not in parameters]
         if missing:
@@ -82,6 +84,7 @@ class Artifact:
                 f"the artifact changes {len(missing)} parameters that the model lacks, {missing[0]!r} first",
                 fix="mount it on the model that it was made for",
             )
+        check_resident(vlm.model, {name for name, _ in self.deltas()}, "the artifact")
         saved: dict[str, Tensor] = {}
         try:
             with torch.no_grad():

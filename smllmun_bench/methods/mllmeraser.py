@@ -77,6 +77,12 @@ class MllmEraser:
         hidden_forget = entering(target, forget, layers, self.name)
         hidden_retain = entering(target, retain, layers, self.name)
         toward, passes = self._direction(target, data, config, layers)
+        if not any(bool(direction.any()) for direction in toward):
+            raise UserError(
+                f"mllmeraser looked for what tells refused prompts from answered ones in blocks {layers[0]} to "
+                f"{layers[-1]} and found nothing: whatever differs lies further back than their last token sees there",
+                fix="a larger `first_layer` (behind blocks that see the whole prompt), or `pgd: null`",
+            )
         gates = []
         for number, layer in enumerate(layers):
             basis = null_basis(hidden_retain[layer], config.null_share)

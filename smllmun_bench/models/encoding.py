@@ -99,14 +99,18 @@ class Encoder:
             tail = [*tail, self._eos_id]
         return (*whole[:start], *tail), start
 
+    def unexpanded(self, question: str, sizes: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+        """The prompt as the chat template writes it: one placeholder for each image, whatever its size."""
+        messages = [{"role": "user", "content": _content(self._as_text(question), [stand_in(size) for size in sizes])}]
+        text = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return tuple(self._ids(text))
+
     def _tokens(self, question: str, answer: str | None, sizes: tuple[tuple[int, int], ...]) -> list[int]:
         pictures = [stand_in(size) for size in sizes]
         question, answer = self._as_text(question), None if answer is None else self._as_text(answer)
         if self._prompt == "suffix":
             return self._joined(question, answer, pictures)
-        content: list[dict[str, Any]] = [{"type": "image", "image": picture} for picture in pictures]
-        content.append({"type": "text", "text": question})
-        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": _content(question, pictures)}]
         if answer is not None:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         kind = (len(sizes), answer is None)
@@ -139,9 +143,13 @@ class Encoder:
             if len(between) != len(written.texts) + 1:
                 return None
             text = "".join(part for pair in zip(between, [*written.texts, ""], strict=True) for part in pair)
+        return self._unfolded(self._ids(text), written.runs)
+
+    def _ids(self, text: str) -> list[int]:
+        """As `apply_chat_template` does: no second BOS where the template writes one."""
         tokenizer = self._processor.tokenizer
         begun = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
-        return self._unfolded(tokenizer(text, add_special_tokens=not begun)["input_ids"], written.runs)
+        return list(tokenizer(text, add_special_tokens=not begun)["input_ids"])
 
     def _unfolded(self, ids: list[int], runs: Sequence[int]) -> list[int] | None:
         """Each token that stands for a run of itself is repeated; None if there are not as many as runs."""
@@ -193,6 +201,10 @@ class Encoder:
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._processor.tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def _content(question: str, pictures: "Sequence[Image.Image]") -> list[dict[str, Any]]:
+    return [*({"type": "image", "image": picture} for picture in pictures), {"type": "text", "text": question}]
 
 
 def _common_prefix(first: list[int], second: list[int]) -> int:

@@ -1,7 +1,7 @@
 """What to do when memory runs out: smaller batches, and in the end a message that tells the way out."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -19,6 +19,33 @@ def is_shortage(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _SAID)
+
+
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where inputs go. Weights that are kept elsewhere until their layer runs (`--device-map`) do not tell."""
+    here = (parameter.device for parameter in model.parameters() if not parameter.is_meta)
+    return next(here, torch.device("cpu"))
+
+
+def check_resident(model: torch.nn.Module, names: Collection[str] | None, what: str) -> None:
+    """Refuse to change weights that `--device-map` has put out of reach: writing to them would do nothing, silently.
+
+    `names`: the parameters in question, None for all. Weights that accelerate keeps on disk, or in main memory beside a
+    card, are on the device "meta" until their layer runs.
+
+    Raises:
+        UserError: some of them are.
+    """
+    away = [
+        name for name, parameter in model.named_parameters() if parameter.is_meta and (names is None or name in names)
+    ]
+    if away:
+        raise UserError(
+            f"{what} changes {len(away)} parameters that --device-map has moved out of the memory of the cards, "
+            f"{away[0]!r} first",
+            where="--device-map",
+            fix="more cards, or --dtype bfloat16, so that all of the model lies in the memory of cards",
+        )
 
 
 def release() -> None:

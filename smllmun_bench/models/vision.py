@@ -11,6 +11,7 @@ from torch import Tensor
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.lookahead import Lookahead
+from smllmun_bench.models.memory import device_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,7 +121,8 @@ class FeatureBank:
 
     def features(self, model: Any, images: Sequence[str | Images]) -> Tensor:
         """Projected features of `images`, (tokens of all images, hidden), in their order."""
-        device, dtype = next(model.parameters()).device, next(model.parameters()).dtype
+        dtype = next(model.parameters()).dtype
+        device = device_of(model)
         groups = [_group(entry) for entry in images]
         if not self.keep_features:
             return torch.cat(self._look(model, groups, device, dtype))

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from smllmun_bench.models.decoding import Stop, greedy, prefix_length
 from smllmun_bench.models.doors import Door, Seats
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of, load_processor
-from smllmun_bench.models.memory import in_batches, is_shortage, release
+from smllmun_bench.models.memory import device_of, in_batches, is_shortage, release
 from smllmun_bench.models.packing import Packed, Row, pack, plan_rows
 from smllmun_bench.models.vision import FeatureBank
 
@@ -72,6 +72,40 @@ class AnswerScores:
         return self.sums() / self.lengths()
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How questions become tokens and tokens an answer, without the weights."""
+
+    encoder: Encoder
+    tokenizer: Any
+    stop_ids: frozenset[int]
+    eos_id: int
+
+    @classmethod
+    def of(cls, processor: Any, family: Family, image_token: int, ends: int | list[int] | None) -> "Reader":
+        """`ends`: the EOS tokens of the folder's generation config; without, the tokenizer's."""
+        tokenizer = processor.tokenizer
+        eos = ends or tokenizer.eos_token_id
+        stop_ids = frozenset(eos if isinstance(eos, list) else [eos])
+        eos_id = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else min(stop_ids)
+        written = (getattr(processor, "image_token", None), tokenizer.convert_ids_to_tokens(image_token))
+        encoder = Encoder(
+            processor,
+            stop_ids,
+            eos_id,
+            placeholders=tuple(dict.fromkeys(token for token in written if token)),
+            prompt=family.prompt,
+        )
+        return cls(encoder, tokenizer, stop_ids, eos_id)
+
+
+def finished(ids: Sequence[int], stop_ids: frozenset[int], tokenizer: Any) -> Generation:
+    """The answer up to, without, the token that ended it."""
+    end = next((i for i, token in enumerate(ids) if token in stop_ids), None)
+    text = tokenizer.decode(ids[:end], skip_special_tokens=True)
+    return Generation(str(text).strip(), "length" if end is None else "stop")
+
+
 class Vlm:
     """A `transformers` image-text-to-text model with its processor.
 
@@ -91,24 +125,14 @@ class Vlm:
         self.one_per_row = False  # set by `doors.seated`
         self.doors: tuple[Door, ...] = ()  # set by `doors.opened`
         self.bank = bank if bank is not None else FeatureBank(processor, source, self.image_token)
-        tokenizer = processor.tokenizer
-        eos = model.generation_config.eos_token_id or tokenizer.eos_token_id
-        self.stop_ids = frozenset(eos if isinstance(eos, list) else [eos])
-        self.eos_id = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else min(self.stop_ids)
-        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.eos_id
-        written = (getattr(processor, "image_token", None), tokenizer.convert_ids_to_tokens(self.image_token))
-        self.encoder = Encoder(
-            processor,
-            self.stop_ids,
-            self.eos_id,
-            placeholders=tuple(dict.fromkeys(token for token in written if token)),
-            prompt=self.family.prompt,
-        )
+        reader = Reader.of(processor, self.family, self.image_token, model.generation_config.eos_token_id)
+        self.encoder, self.stop_ids, self.eos_id = reader.encoder, reader.stop_ids, reader.eos_id
+        pad = processor.tokenizer.pad_token_id
+        self.pad_id: int = pad if pad is not None else self.eos_id
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = next(self.model.parameters()).device
-        return device
+        return device_of(self.model)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -148,7 +172,8 @@ class Vlm:
         def ask(chunk: Sequence[int]) -> None:
             batch = [encoded[i] for i in chunk]
             tokens = self._share_batch(batch, max_new_tokens) if shares else self._generate_batch(batch, max_new_tokens)
-            answers.update((index, self._finish(ids)) for index, ids in zip(chunk, tokens, strict=True))
+            for index, ids in zip(chunk, tokens, strict=True):
+                answers[index] = finished(ids, self.stop_ids, self.processor.tokenizer)
             on_done(len(chunk))
 
         def place(index: int) -> tuple[int, tuple[str, ...], int, int]:
@@ -223,11 +248,6 @@ class Vlm:
             self.seats = None
         new = out if "inputs_embeds" in inputs else out[:, width:]
         return [row.tolist() for row in new.cpu()]
-
-    def _finish(self, ids: list[int]) -> Generation:
-        end = next((i for i, token in enumerate(ids) if token in self.stop_ids), None)
-        text = self.processor.tokenizer.decode(ids[:end], skip_special_tokens=True)
-        return Generation(str(text).strip(), "length" if end is None else "stop")
 
     # -- weighing answers --------------------------------------------------------------------------------------
 
@@ -375,12 +395,13 @@ def load(
     *,
     device: str = "cpu",
     dtype: str = "float32",
-    device_map: str | None = None,
+    device_map: str | Mapping[str, str] | None = None,
     bank: FeatureBank | None = None,
 ) -> Vlm:
     """Load a model folder (or a hub id that is in the local cache) with its processor.
 
-    `device_map` (`auto`, say) spreads the model over what there is instead of putting it on `device`.
+    `device_map` (`auto`, or module: device, cpu or disk) spreads the model over what there is instead of putting it on
+    `device`. Parts that do not stay in memory answer, but cannot be changed: see `memory.check_resident`.
 
     Raises:
         UserError: no such folder, not a VLM, no chat template, tokenizer and model that do not belong together, weights
@@ -427,7 +448,7 @@ def _located(where: str) -> Iterator[None]:
         ) from error
 
 
-def _weights(where: str, kind: torch.dtype, device: str, device_map: str | None) -> Any:
+def _weights(where: str, kind: torch.dtype, device: str, device_map: str | Mapping[str, str] | None) -> Any:
     from transformers import AutoModelForImageTextToText
 
     try:

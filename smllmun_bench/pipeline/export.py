@@ -3,7 +3,8 @@
 merged    all weights, changed: a normal model folder
 adapter   the low-rank change alone, as PEFT keeps it
 delta     the changed entries alone, with the few lines of Python that put them on
-module    the artifact as it is, with the few lines that mount it: for what acts while the model answers
+module    the artifact as it is, with the few lines that mount it: for what acts while the model answers. Steering
+          comes with a module for plain transformers; what else there is needs this package
 """
 
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import cards
+from smllmun_bench.pipeline import cards, export_steering
 from smllmun_bench.pipeline.canonical import HashMemo
 from smllmun_bench.pipeline.entry import Entry, read_entry
 from smllmun_bench.pipeline.export_card import Form, card_text, facts_text
@@ -103,7 +104,7 @@ def export(run: RunFolder, parts: Parts, out: Path, form: Form = "merged") -> Pa
         raise UserError(
             f"{run.manifest.label} acts while the model answers ({change.kind}), which weights cannot hold",
             where=str(run.folder),
-            fix="--as module, which needs smllmun-bench where it is used",
+            fix="--as module",
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.new")
@@ -111,7 +112,7 @@ def export(run: RunFolder, parts: Parts, out: Path, form: Form = "merged") -> Pa
     temporary.mkdir()
     _FORMS[form](parts, change, temporary)
     (temporary / "unlearning.json").write_text(facts_text(run.manifest, change.kind, form), encoding="utf-8")
-    (temporary / "README.md").write_text(card_text(run.manifest, form), encoding="utf-8")
+    (temporary / "README.md").write_text(card_text(run.manifest, form, change.mechanism), encoding="utf-8")
     if out.exists():
         out.rmdir()
     temporary.rename(out)
@@ -216,8 +217,15 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from smllmun_bench.methods.artifact import Artifact
-from smllmun_bench.models.vlm import ImageSource, Vlm, load
+
+try:
+    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.vlm import ImageSource, Vlm, load
+except ModuleNotFoundError as missing:
+    raise ImportError(
+        "what is in this folder acts while the model answers and is mounted by the benchmark that made it: "
+        f"pip install smllmun-bench (missing: {missing.name})"
+    ) from missing
 
 
 class Files:
@@ -239,6 +247,8 @@ def unlearned(target: str, source: ImageSource | None = None, **options: Any) ->
 def _module(parts: Parts, change: "Artifact", folder: Path) -> None:
     change.save(folder)
     (folder / "unlearned.py").write_text(MODULE, encoding="utf-8")
+    if change.mechanism == export_steering.MECHANISM:
+        export_steering.write(change, parts.start, folder)
 
 
 _FORMS: dict[Form, Callable[[Parts, Any, Path], None]] = {

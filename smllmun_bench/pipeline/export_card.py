@@ -39,9 +39,19 @@ with unlearned("path/to/the/target") as vlm:
     print(vlm.generate([Query("Who is shown?", ("photo.png",))], max_new_tokens=32))""",
 }
 
+_WITHOUT_US = {  # mechanisms whose module needs nothing of ours
+    "steering": """from steered import steered  # in this folder; needs torch and safetensors alone
+from transformers import AutoModelForImageTextToText
 
-def card_text(manifest: RunManifest, form: Form) -> str:
+model = AutoModelForImageTextToText.from_pretrained("path/to/the/target")
+with steered(model):
+    model.generate(**inputs, do_sample=False)  # inputs of the target's processor, padded on the left""",
+}
+
+
+def card_text(manifest: RunManifest, form: Form, mechanism: str = "") -> str:
     """The model card: what was done, how it scored, what it was made from, and what may be done with it."""
+    loading = _WITHOUT_US.get(mechanism, _LOADING[form]) if form == "module" else _LOADING[form]
     vector = manifest.vector.model_dump()
     rows = [
         f"| {words} | {'—' if vector[key] is None else f'{vector[key]:.3f}'} | {direction} |"
@@ -71,7 +81,7 @@ def card_text(manifest: RunManifest, form: Form) -> str:
         + (f", changed by `{manifest.digests['artifact']}`." if "artifact" in manifest.digests else "."),
         "",
         "```python",
-        _LOADING[form],
+        loading,
         "```",
         "",
         f"Licence: the model it was made from is under **{licence}**; what is in this folder is derived from it and "

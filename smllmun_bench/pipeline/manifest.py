@@ -68,6 +68,8 @@ class RunManifest(Frozen):
     recipe_source: str
     selected_on: str = ""  # validation, test (an override), by hand; nothing: not known, as for published values
     settings: str = ""  # digest of method, configuration and everything given, without the seed: one row of a table
+    # Who answered. Left out where it is transformers, as it always was before there was a choice.
+    backend: str = Field(default="transformers", exclude_if=lambda value: value == "transformers")
     keys: dict[str, str]  # stage -> key in the store
     digests: dict[str, str]  # data, prompts, recipe, model, code
     target_run: str | None = None

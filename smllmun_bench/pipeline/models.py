@@ -33,7 +33,7 @@ class Loader:
     """Keeps the last model in memory; image features are shared by all models whose towers are equal."""
 
     def __init__(self, source: "ImageSource", *, device: str, dtype: str, device_map: str | None = None) -> None:
-        self._source = source
+        self.source = source
         self.device, self.dtype, self.device_map = device, dtype, device_map
         self._last: tuple[str, Vlm] | None = None
         self._banks: dict[str, FeatureBank] = {}
@@ -45,19 +45,28 @@ class Loader:
             return self._last[1]
         self._last = None  # let the old one go before the new one comes
         on_load(model.path)
-        vlm = load(model.path, self._source, device=self.device, dtype=self.dtype, device_map=self.device_map)
-        vlm.bank = self._banks.setdefault(_eyes(vlm), vlm.bank)
+        vlm = load(model.path, self.source, device=self.device, dtype=self.dtype, device_map=self.device_map)
+        vlm.bank = self._banks.setdefault(_eyes(vlm) or model.digest, vlm.bank)
         self._last = (model.digest, vlm)
         return vlm
 
+    def let_go(self) -> None:
+        """Make room on the card for somebody else."""
+        from smllmun_bench.models.memory import release
 
-def _eyes(vlm: "Vlm") -> str:
-    """sha256 over tower and projector."""
+        self._last = None
+        release()
+
+
+def _eyes(vlm: "Vlm") -> str | None:
+    """sha256 over tower and projector; None where `device_map` keeps part of them elsewhere."""
     import torch
 
     state = hashlib.sha256()
     for name, tensor in sorted(vlm.model.state_dict().items()):
         if name.startswith(vlm.family.vision):
+            if tensor.is_meta:
+                return None
             state.update(name.encode())
             state.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return state.hexdigest()

@@ -8,7 +8,7 @@ from smllmun_bench.schema import Item, Kind, Modality, Prediction
 from smllmun_bench.tasks import TaskSpec
 
 if TYPE_CHECKING:
-    from smllmun_bench.models.vlm import Vlm
+    from smllmun_bench.models.answering import Answerer
 
 AUTO_BATCH = 256
 """Where an automatic batch size starts; what does not fit into memory is halved, whatever size was asked for."""
@@ -25,7 +25,7 @@ def question_of(item: Item, task: TaskSpec) -> str:
 
 
 def predict(
-    vlm: "Vlm",
+    vlm: "Answerer",
     items: Sequence[Item],
     task: TaskSpec,
     *,

@@ -167,6 +167,12 @@ def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, e
     return "-".join([*parts, entry.key[:8]])
 
 
+def _backend(entry: Entry | None) -> str:
+    asked = {} if entry is None else entry.manifest.request["inputs"]
+    assert isinstance(asked, dict)
+    return str(asked.get("backend", "transformers"))
+
+
 def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: ModelRef) -> RunManifest:
     return RunManifest(
         run_id="-",
@@ -183,6 +189,7 @@ def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: Mod
         limit=shop.limit,
         config=None,
         recipe_source="",
+        backend=_backend(entry),
         keys={"predict": entry.key} if entry is not None else {},
         digests={
             "data": shop.data.benchmark.digest,

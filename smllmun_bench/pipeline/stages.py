@@ -22,6 +22,7 @@ from smllmun_bench.pipeline.cards import ModelCard
 from smllmun_bench.pipeline.models import Loader, ModelRef, reference
 from smllmun_bench.pipeline.predict import limited, predict, question_of
 from smllmun_bench.pipeline.pretraining import PretrainRecipe
+from smllmun_bench.pipeline.serving import Backend, answering, backend_of
 from smllmun_bench.pipeline.store import Entry, Request, StageEvent, Store
 from smllmun_bench.schema import Fold, Item, Prediction, Role
 from smllmun_bench.tasks import TaskSpec
@@ -55,6 +56,7 @@ class Workshop:
     batch_size: int = 64
     watch: Watch = no_watch
     on_event: Callable[[StageEvent], None] = lambda event: None
+    backend: Backend = "transformers"
 
     def numerics(self) -> dict[str, str]:
         launched = {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
@@ -251,14 +253,17 @@ def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> t
         # Rounding depends on the shapes of batches in half precision; in float32 the texts do not.
         "batch_size": shop.batch_size if shop.loader.dtype != "float32" else None,
     }
+    backend = backend_of(shop.backend, artifact)
+    if backend != "transformers":
+        inputs["backend"] = backend
     request = Request("predict", VERSIONS["predict"], inputs)
 
     def make(folder: Path) -> None:
-        from smllmun_bench.methods.artifact import Artifact
-
-        vlm = shop.loader.get(model)
-        change = Artifact.load(artifact.path) if artifact is not None else Artifact("none")
-        with shop.watch(f"asking {name}", len(items)) as advance, change.mounted(vlm):
+        most = max((len(item.images) for item in items), default=0)
+        with (
+            shop.watch(f"asking {name}", len(items)) as advance,
+            answering(shop.loader, model, artifact, backend, most) as vlm,
+        ):
             rows = parallel.divided(
                 lambda part: predict(
                     vlm, part, shop.task, run_id=request.key, batch_size=shop.batch_size, on_done=advance

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.errors import RunFailed, UserError
+from smllmun_bench.models.memory import check_resident
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
 from smllmun_bench.training import parallel
 from smllmun_bench.training.compiled import compiled, eager
@@ -126,6 +127,7 @@ def train(
         UserError: it shall stop at matched forgetting, and `progress` cannot tell where that is.
     """
     progress = progress or Silent()
+    check_resident(vlm.model, None, "training")
     check = _check(progress, config)
     supply = {
         name: Stream(

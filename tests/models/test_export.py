@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     shop = Workshop(Store(root / "store"), task, data, card, Loader(data, device="cpu", dtype="float32"), limit=2)
     chosen = [recipes.choose("ga", "tiny", LORA), recipes.choose("smfa", "tiny", (*LORA, "mask=conflict"))]
     chosen.append(recipes.choose("name-filter", "tiny"))
+    chosen.append(recipes.choose("mllmeraser", "tiny", ("strength=3000", "null_share=0.5", "pgd=null", "pairs=4")))
     runs = {done.manifest.label: done for done in run(shop, chosen, [0], 15, root / "out")}
     return {
         "root": root,
@@ -45,6 +48,7 @@ def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "smfa": runs["smfa"],
         "target": runs["target"],
         "name-filter": runs["name-filter"],
+        "mllmeraser": runs["mllmeraser"],
     }
 
 
@@ -107,13 +111,92 @@ def test_a_delta_is_put_on_by_the_module_beside_it(made: dict[str, Any], label: 
     assert answers(vlm, made) == said(made, label)
 
 
-@pytest.mark.parametrize("label", ["name-filter", "ga"])
+@pytest.mark.parametrize("label", ["name-filter", "mllmeraser", "ga"])
 def test_what_acts_while_the_model_answers_is_a_module(made: dict[str, Any], label: str, tmp_path: Path) -> None:
     assert invoke(made, label, tmp_path / "m", "--as", "module").exit_code == 0
     module = _imported(tmp_path / "m" / "unlearned.py")
     with module.unlearned(made["base"], made["shop"].data) as vlm:
         assert answers(vlm, made) == said(made, label)
-    assert said(made, label) != said(made, "target")
+    assert label == "mllmeraser" or said(made, label) != said(made, "target")  # an untrained model may not be moved
+
+
+def first_words(made: dict[str, Any], model: Any, processor: Any, batch: int) -> Any:
+    """log p of every first token of an answer, by transformers alone: the target's own template, padded on the left."""
+    import torch
+
+    rows = []
+    items = [item for item in stages.questions(made["shop"]) if item.kind.value == "open"]
+    for kind in (True, False):  # with and without pictures
+        alike = [item for item in items if bool(item.images) == kind]
+        for at in range(0, len(alike), batch):
+            talks = [
+                [{"role": "user", "content": [
+                    *({"type": "image", "image": made["shop"].data.image(ref)} for ref in item.images),
+                    {"type": "text", "text": stages.question_of(item, made["shop"].task)},
+                ]}]
+                for item in alike[at : at + batch]
+            ]  # fmt: skip
+            inputs = processor.apply_chat_template(
+                talks, add_generation_prompt=True, tokenize=True, return_dict=True,
+                processor_kwargs={"padding": True, "padding_side": "left", "return_tensors": "pt"},
+            )  # fmt: skip
+            out = model.generate(
+                **inputs, do_sample=False, max_new_tokens=1, output_logits=True, return_dict_in_generate=True
+            )
+            rows.append(torch.log_softmax(out.logits[0].float(), dim=-1))
+    return torch.cat(rows)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_steering_is_put_on_plain_transformers(made: dict[str, Any], batch: int, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from smllmun_bench.methods.artifact import Artifact
+
+    assert invoke(made, "mllmeraser", tmp_path / "m", "--as", "module").exit_code == 0
+    assert "smllmun" not in (tmp_path / "m" / "steered.py").read_text()
+    module = _imported(tmp_path / "m" / "steered.py")
+    model = AutoModelForImageTextToText.from_pretrained(made["base"]).eval()
+    processor = AutoProcessor.from_pretrained(made["base"], backend="pil")
+    plain = first_words(made, model, processor, batch)
+    with module.steered(model):
+        steered = first_words(made, model, processor, batch)
+    torch.testing.assert_close(first_words(made, model, processor, batch), plain, atol=0, rtol=0)  # off again
+    assert (steered - plain).abs().max() > 0.01
+
+    items = [item for item in stages.questions(made["shop"]) if item.kind.value == "open"]
+    items = [item for kind in (True, False) for item in items if bool(item.images) == kind]
+    pairs = [(Query(stages.question_of(item, made["shop"].task), item.images), item.answer) for item in items]
+    vlm = load(made["base"], made["shop"].data)
+    with Artifact.load(tmp_path / "m").mounted(vlm):
+        ours = [row[0] for row in vlm.answer_logprobs(pairs)]
+    encoded = [vlm.encode(query, answer) for query, answer in pairs]
+    theirs = [float(row[item.ids[item.answer_start]]) for row, item in zip(steered, encoded, strict=True)]
+    assert ours == pytest.approx(theirs, abs=1e-4)
+    assert "from steered import steered" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_padding_on_the_right_is_refused_by_the_module(made: dict[str, Any], tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    assert invoke(made, "mllmeraser", tmp_path / "m", "--as", "module").exit_code == 0
+    model = AutoModelForImageTextToText.from_pretrained(made["base"]).eval()
+    ids = torch.tensor([[5, 6, 7], [5, 6, 0]])
+    with (
+        _imported(tmp_path / "m" / "steered.py").steered(model),
+        pytest.raises(RuntimeError, match="padded on the left"),
+    ):
+        model(input_ids=ids, attention_mask=torch.tensor([[1, 1, 1], [1, 1, 0]]))
+
+
+def test_a_module_that_needs_the_benchmark_says_so_where_it_is_missing(made: dict[str, Any], tmp_path: Path) -> None:
+    assert invoke(made, "name-filter", tmp_path / "m", "--as", "module").exit_code == 0
+    code = "import sys; sys.modules['smllmun_bench'] = None; import unlearned"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "m", capture_output=True, text=True, check=False)
+    assert "pip install smllmun-bench" in done.stderr.splitlines()[-1]
+    assert "needs smllmun-bench" in (tmp_path / "m" / "README.md").read_text()
 
 
 def test_entries_that_did_not_change_are_not_written(tmp_path: Path) -> None:
