@@ -58,7 +58,7 @@ def build(
     for promise in promises:
         console.print(f"{'MISSED' if promise in missed else 'kept  '}  {promise.words()}")
     if out is not None:
-        for path in copy_layer([Path(ref.path) for ref in built.values() if ref is not None], out):
+        for path in copy_layer([ref.entry for ref in built.values() if ref is not None and ref.entry is not None], out):
             typer.echo(f"copied  {path}")
     if missed:
         raise typer.Exit(1)

@@ -27,7 +27,8 @@ class Artifact:
     """A change of weights, or of what happens while the model answers.
 
     `delta` holds dense float32 differences by parameter name. `lora` holds `<parameter>::a` (rank, in) and
-    `<parameter>::b` (out, rank), the difference being b @ a (the scale is folded into b). `none` changes nothing.
+    `<parameter>::b` (out, rank), the difference being b @ a (the scale is folded into b), and may hold dense
+    differences of other parameters beside them. `none` changes nothing.
     `hooks` act on every question and `gate` on those that it picks out; weights stay as they are, so what is known is
     still there. For both, `mechanism` names the code that mounts it, with `tensors` and `settings`.
     `figures` are numbers worth logging (mask diagnostics, losses before and after).
@@ -48,13 +49,20 @@ class Artifact:
 
     def deltas(self) -> Iterator[tuple[str, "Tensor"]]:
         """(parameter name, ΔW in float32)."""
-        if self.kind == "delta":
-            yield from self.tensors.items()
-        elif self.kind == "lora":
-            for key, a in self.tensors.items():
-                if key.endswith("::a"):
-                    name = key.removesuffix("::a")
-                    yield name, self.tensors[f"{name}::b"] @ a
+        if self.suppression:
+            return
+        for key, tensor in self.tensors.items():
+            if key.endswith("::a"):
+                name = key.removesuffix("::a")
+                yield name, self.tensors[f"{name}::b"].float() @ tensor.float()
+            elif not key.endswith("::b"):
+                yield key, tensor.float()
+
+    def rounded(self, dtype: str) -> "Artifact":
+        """The same change with its tensors in `dtype`, say float16, for keeping."""
+        import torch
+
+        return replace(self, tensors={name: tensor.to(getattr(torch, dtype)) for name, tensor in self.tensors.items()})
 
     def scaled(self, factor: float) -> "Artifact":
         """The same change times `factor`: -1 is the negation of a task vector (Ilharco et al. 2023)."""

@@ -83,5 +83,6 @@ def as_artifact(update: "Update", figures: Mapping[str, float] | None = None, sp
     if update.lora:
         tensors = {f"{name}::a": factors.a for name, factors in update.lora.items()}
         tensors |= {f"{name}::b": factors.scale * factors.b for name, factors in update.lora.items()}
+        tensors |= update.dense
         return Artifact("lora", tensors, cost, last | dict(figures or {}))
     return Artifact("delta", dict(update.dense), cost, last | dict(figures or {}))

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt
 
 from smllmun_bench.config import Frozen, read_yaml
 from smllmun_bench.errors import UserError, unknown
+from smllmun_bench.pipeline.aligning import AlignRecipe
 from smllmun_bench.pipeline.pretraining import PretrainRecipe
 from smllmun_bench.resources import shipped
 from smllmun_bench.training.config import TrainingConfig
@@ -19,18 +20,26 @@ class MemoriseRecipe(Frozen):
     understanding: NonNegativeInt = 24  # what the photos show
     general: NonNegativeInt = 16  # general questions, so that they are not lost
     seed: int = 0
+    # Left out of dumps where they are not used; both as `AlignRecipe` has them.
+    speaking: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
+    replay: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
     stored_dtype: Literal["float32", "float16", "bfloat16"] | None = None  # null: as it was trained
     training: TrainingConfig = TrainingConfig()
 
 
 class ModelCard(Frozen):
-    """A model of the benchmark. One of `pretrain` (we build the base) and `path` (a folder or a hub id)."""
+    """A model of the benchmark. `task` is what it is run on where no task is named.
+
+    Its base is built (`pretrain`), joined and aligned (`align`), or lies at `path`, a folder or a hub id.
+    """
 
     name: str
     description: str
+    task: str = "smllmun-toy"
     licence: str = "unknown"
     path: str | None = None
     pretrain: PretrainRecipe | None = None
+    align: AlignRecipe | None = None
     target: str | None = None  # a folder that has memorised already
     gold: str | None = None  # a folder that never saw the forget set
     memorise: MemoriseRecipe = Field(default_factory=MemoriseRecipe)

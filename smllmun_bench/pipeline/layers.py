@@ -9,7 +9,7 @@ from smllmun_bench.pipeline.entry import MANIFEST, Entry, Request, StageManifest
 from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.pipeline.store import Action, StageEvent, Store
 
-MODEL_STAGES = ("pretrain", "memorise")
+MODEL_STAGES = ("pretrain", "align", "join", "memorise", "learn", "merge")
 
 
 class FinishedStore(Store):

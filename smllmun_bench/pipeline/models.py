@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model folder (or hub id) and the digest of what is in it: names and paths never count."""
+    """A model folder (or hub id) and the digest of what is in it: names and paths never count.
+
+    `entry` is the folder of the store that would be shipped for it: the model itself, or what was learnt for it.
+    """
 
     path: str
     digest: str
+    entry: Path | None = None
 
 
 def reference(path: str, memo: HashMemo) -> ModelRef:
@@ -56,6 +60,12 @@ class Loader:
 
         self._last = None
         release()
+
+    def in_float32(self, model: ModelRef) -> "Vlm":
+        """The model for sums that are formed in float32, on the CPU; not kept."""
+        from smllmun_bench.models.vlm import load
+
+        return load(model.path, self.source)
 
 
 def _eyes(vlm: "Vlm") -> str | None:

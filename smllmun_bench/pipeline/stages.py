@@ -2,6 +2,11 @@
 
     pretrain -> memorise (target, gold) -> adapter, unlearn -> predict
 
+Where a language model of somebody else is in a model, what was trained here is kept apart from it, small enough to
+ship, and whole models are put together when they are needed:
+
+    align -> join (base), learn -> merge (target, gold)
+
 A version goes up by hand when a stage would give something else for the same request.
 """
 
@@ -9,6 +14,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.config import Frozen
@@ -17,8 +23,11 @@ from smllmun_bench.data.refusals import refusal_pool
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import Method, MethodConfig, UnlearningData
+from smllmun_bench.pipeline import cards
+from smllmun_bench.pipeline.aligning import AlignRecipe
 from smllmun_bench.pipeline.canonical import HashMemo, digest
 from smllmun_bench.pipeline.cards import ModelCard
+from smllmun_bench.pipeline.language import language_digest, language_folder
 from smllmun_bench.pipeline.models import Loader, ModelRef, reference
 from smllmun_bench.pipeline.predict import limited, predict, question_of
 from smllmun_bench.pipeline.pretraining import PretrainRecipe
@@ -31,7 +40,11 @@ from smllmun_bench.training import parallel
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
 
-VERSIONS = {"pretrain": 2, "memorise": 1, "adapter": 1, "unlearn": 1, "predict": 2, "stop": 1}
+VERSIONS = {
+    "pretrain": 2, "align": 1, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
+    "adapter": 1, "unlearn": 1, "predict": 2, "stop": 1,
+}  # fmt: skip
+KEPT = "float16"  # of what is shipped, and of models that are put together from it
 MEMORY = (Role.FORGET, Role.RETAIN)
 
 Watch = Callable[[str, int], Any]
@@ -81,9 +94,11 @@ def base(shop: Workshop) -> ModelRef:
     card = shop.card
     if card.path is not None:
         return reference(card.path, HashMemo())
+    if card.align is not None:
+        return _joined(shop, card.align)
     if card.pretrain is None:
         raise UserError(
-            f"the model {card.name!r} has neither a path nor a recipe", fix="path: or pretrain: in its card"
+            f"the model {card.name!r} has neither a path nor a recipe", fix="path:, pretrain: or align: in its card"
         )
     recipe = card.pretrain
 
@@ -100,11 +115,57 @@ def pretrain_request(recipe: PretrainRecipe) -> Request:
     return Request("pretrain", VERSIONS["pretrain"], {"recipe": recipe.model_dump(mode="json")})
 
 
+def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
+    """A language model with eyes and what the joint has learnt, identified by these three."""
+    language = language_folder(shop.store.root, recipe.language)
+    eyes = base(replace(shop, card=cards.load(recipe.eyes)))
+    parts = {"language": language_digest(language), "eyes": eyes.digest}
+    learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **shop.numerics()})
+
+    def learn(folder: Path) -> None:
+        from smllmun_bench.models.memory import explained
+        from smllmun_bench.pipeline.align import align
+
+        with (
+            TemporaryDirectory() as scratch,
+            shop.watch("aligning the base", recipe.training.steps) as advance,
+            explained("aligning"),
+        ):
+            change = align(language, Path(eyes.path), recipe, Path(scratch), Bar(advance))
+        change.rounded(KEPT).save(folder)
+
+    change = shop.store.get_or_make(learnt, learn, on_event=shop.on_event)
+
+    def put_together(folder: Path) -> None:
+        from smllmun_bench.models.joining import join
+
+        with TemporaryDirectory() as scratch:
+            join(language, Path(eyes.path), Path(scratch))
+            _merged(shop, ModelRef(scratch, ""), change, folder)
+
+    made = Request("join", VERSIONS["join"], {**parts, "change": change_digest(change)})
+    return _put_together(shop.store.get_or_make(made, put_together, on_event=shop.on_event), change)
+
+
+def _merged(shop: Workshop, start: ModelRef, change: Entry, folder: Path) -> None:
+    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.folder import save
+
+    vlm = shop.loader.in_float32(start)
+    with Artifact.load(change.path).mounted(vlm):
+        save(vlm.model, vlm.processor, folder, dtype=KEPT)
+
+
+def _put_together(entry: Entry, change: Entry) -> ModelRef:
+    """Identified by what it is made of: the sum itself may be rounded in another way on another machine."""
+    return ModelRef(str(entry.path), entry.key, change.path)
+
+
 def target(shop: Workshop) -> ModelRef:
     """The base after memorising every member."""
     if shop.card.target is not None:
         return reference(shop.card.target, HashMemo())
-    return _model(_memorise(shop, base(shop), Split.MEMORISE_ALL, "target"))
+    return _memorise(shop, base(shop), Split.MEMORISE_ALL, "target")
 
 
 def gold(shop: Workshop) -> ModelRef | None:
@@ -116,35 +177,52 @@ def gold(shop: Workshop) -> ModelRef | None:
         return reference(shop.card.gold, HashMemo())
     if shop.card.target is not None:
         return None  # whoever brings a target of their own has to bring its gold too
-    return _model(_memorise(shop, base(shop), Split.MEMORISE_RETAIN, "gold"))
+    return _memorise(shop, base(shop), Split.MEMORISE_RETAIN, "gold")
 
 
-def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Entry:
+def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> ModelRef:
     recipe = shop.card.memorise
+    apart = shop.card.align is not None
+    stage = "learn" if apart else "memorise"
     request = Request(
-        "memorise",
-        VERSIONS["memorise"],
+        stage,
+        VERSIONS[stage],
         {
             "base": start.digest,
             "data": shop.data.training_digest(split, shop.fold),
             "general": shop.data.general.digest if shop.data.general is not None else None,
+            **({"language": shop.data.language.digest} if shop.data.language is not None else {}),
             "recipe": recipe.model_dump(mode="json"),
             **shop.numerics(),
         },
     )
 
     def make(folder: Path) -> None:
+        from smllmun_bench.models.folder import save
         from smllmun_bench.models.memory import explained
         from smllmun_bench.pipeline.memorise import memorise
 
         with shop.watch(f"memorising ({name})", recipe.training.steps) as advance, explained("memorising"):
-            memorise(shop.loader.get(start), shop.data, split, shop.fold, recipe, folder, Bar(advance))
+            vlm = shop.loader.get(start)
+            change = memorise(vlm, shop.data, split, shop.fold, recipe, Bar(advance))
+        if apart:
+            change.rounded(KEPT).save(folder)
+            return
+        with change.mounted(vlm):
+            save(vlm.model, vlm.processor, folder, dtype=recipe.stored_dtype)
 
-    return shop.store.get_or_make(request, make, on_event=_named(shop, name))
+    entry = shop.store.get_or_make(request, make, on_event=_named(shop, name))
+    if not apart:
+        return _model(entry)
+    merged = Request("merge", VERSIONS["merge"], {"model": start.digest, "change": change_digest(entry)})
+    whole = shop.store.get_or_make(
+        merged, lambda folder: _merged(shop, start, entry, folder), on_event=_named(shop, name)
+    )
+    return _put_together(whole, entry)
 
 
 def _model(entry: Entry) -> ModelRef:
-    return ModelRef(str(entry.path), entry.digest)
+    return ModelRef(str(entry.path), entry.digest, entry.path)
 
 
 # -- unlearning --------------------------------------------------------------------------------------------------------

@@ -200,6 +200,7 @@ def _standing(
     vectors = [run.manifest.vector.model_dump() for run in seeds]
     columns: dict[str, Any] = {name: _mean([vector[name] for vector in vectors]) for name in vectors[0]}
     costs = [run.manifest.cost for run in seeds] if first.kind != "reference" else []
+    spent: dict[str, Any] = {name: _mean([getattr(cost, name) for cost in costs]) for name in _COSTS}
     trained = _mean([cost.trainable_params for cost in costs])
     overall = intervals.get("overall")
     row = LeaderboardRow(
@@ -213,7 +214,7 @@ def _standing(
         fit_seconds=_mean([cost.fit_seconds for cost in costs]),
         peak_memory_mb=_mean([cost.peak_memory_mb for cost in costs]),
         trainable_params=None if trained is None else round(trained),
-        **{name: _mean([getattr(cost, name) for cost in costs]) for name in _COSTS},
+        **spent,
         run_id=first.run_id,
         version=first.version,
         overall_low=overall.low if overall else None,

@@ -61,6 +61,10 @@ class TrainingConfig(Frozen):
     stop: Stop = Field(default=Stop(), exclude_if=lambda value: value == Stop())
     # Compute activations twice and keep them never: the same update, far less memory, a third more time.
     gradient_checkpointing: bool = Field(default=False, exclude_if=lambda value: not value)
+    # Matrix products of a float32 model in bfloat16; weights, adapters, sums and the optimiser stay in float32.
+    autocast: bool = Field(default=False, exclude_if=lambda value: not value)
+    # Beside adapters on the decoder, the whole weights of what carries image features to it.
+    projector: bool = Field(default=False, exclude_if=lambda value: not value)
     # Compile the decoder's layers: the same losses up to rounding, faster steps after a minute of compiling.
     compile: bool = Field(default=False, exclude_if=lambda value: not value)
 
@@ -68,6 +72,8 @@ class TrainingConfig(Frozen):
     def _check(self) -> Self:
         if self.lora is not None and self.train not in ("language", "attention"):
             raise ValueError(f"'train: {self.train}' trains whole weights, so it needs 'lora: null'")
+        if self.projector and self.lora is None:
+            raise ValueError("'projector' goes with adapters; 'train: projector+decoder' trains both as whole weights")
         if self.lora is None and self.l1 is not None and self.l1.of != "factors":
             raise ValueError(f"'l1.of: {self.l1.of}' is about LoRA factors, and 'lora: null' has none")
         return self

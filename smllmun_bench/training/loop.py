@@ -15,7 +15,7 @@ from torch import Tensor
 from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.models.memory import check_resident
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
-from smllmun_bench.training import parallel
+from smllmun_bench.training import losses, parallel
 from smllmun_bench.training.compiled import compiled, eager
 from smllmun_bench.training.config import L1, LoraSettings, TrainingConfig
 from smllmun_bench.training.cost import Cost
@@ -59,6 +59,11 @@ class Scored:
 
 Batch = Mapping[str, Scored]
 Loss = Callable[[Batch], Terms]
+
+
+def cross_entropy(batch: Batch) -> Terms:
+    """The plain loss: the answers of every stream become likelier."""
+    return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,8 @@ def train(
                     optimiser = optimisers[turn]
                     for group in optimiser.param_groups:
                         group["lr"] = config.lr * rate_at(step, config)
-                    terms = dict(loss(_score(vlm, {name: batch[name] for name in names})))
+                    with torch.autocast(vlm.device.type, torch.bfloat16, enabled=config.autocast):
+                        terms = dict(loss(_score(vlm, {name: batch[name] for name in names})))
                     if config.l1 is not None:
                         terms["l1"] = config.l1.weight * taken.size(config.l1)
                     total = torch.stack(list(terms.values())).sum()
@@ -309,6 +315,12 @@ def _whole_weights(vlm: Vlm, train: str) -> dict[str, torch.nn.Parameter]:
     return {name: weight for name, weight in named.items() if name.rpartition(".")[0] in wanted}
 
 
+def _projector(vlm: Vlm) -> dict[str, torch.nn.Parameter]:
+    """What lies between tower and decoder, by name."""
+    between = tuple(f"{prefix}." for prefix in vlm.family.vision[1:])
+    return {name: weight for name, weight in vlm.model.named_parameters() if name.startswith(between)}
+
+
 def _mean_absolute(tensors: Iterable[Tensor]) -> Tensor:
     """Over all entries of all of them."""
     sums, counts = zip(*((tensor.abs().sum(), tensor.numel()) for tensor in tensors), strict=True)
@@ -319,7 +331,8 @@ def _mean_absolute(tensors: Iterable[Tensor]) -> Tensor:
 @contextmanager
 def _trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str] | None = None) -> Iterator[_Taken]:
     if config.lora is not None and only is None:
-        with _lora(vlm, target_modules(vlm, config.train), config.lora, seed) as taken:
+        beside = _projector(vlm) if config.projector else {}
+        with _lora(vlm, target_modules(vlm, config.train), config.lora, seed, beside) as taken:
             yield taken
         return
     named = dict(vlm.model.named_parameters())
@@ -351,8 +364,13 @@ def _trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str
 
 
 @contextmanager
-def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> Iterator[_Taken]:
-    """Fresh adapters on `modules`. The seed fixes A, so two runs with one seed start from the same A."""
+def _lora(
+    vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int, beside: Mapping[str, torch.nn.Parameter]
+) -> Iterator[_Taken]:
+    """Fresh adapters on `modules`, and the whole weights `beside` them.
+
+    The seed fixes A, so two runs with one seed start from the same A.
+    """
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
@@ -367,6 +385,12 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
     with warnings.catch_warnings():  # peft 0.21 asks for what transformers 5.23 has renamed
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         wrapped = get_peft_model(vlm.model, config)
+    before = {name: parameter.detach().clone() for name, parameter in beside.items()}
+    for parameter in beside.values():
+        parameter.requires_grad_(True)
+    keep = vlm.bank.keep_features
+    if beside:
+        vlm.bank.keep_features = False
     trained = {name: parameter for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
 
     def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
@@ -378,7 +402,7 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
                 layer.lora_B["default"].weight.detach().float().cpu(),
                 float(layer.scaling["default"]),
             )
-        return factors, {}
+        return factors, {name: (p.detach().float() - before[name].float()).cpu() for name, p in beside.items()}
 
     def size(l1: L1) -> Tensor:
         if l1.of == "product":
@@ -390,6 +414,10 @@ def _lora(vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int) -> It
         yield _Taken(list(trained), list(trained.values()), read, size)
     finally:
         wrapped.unload()
+        with torch.no_grad():
+            for name, parameter in beside.items():
+                parameter.copy_(before[name])
+        vlm.bank.keep_features = keep
         for name, parameter in vlm.model.named_parameters():
             parameter.requires_grad_(frozen[name])
             parameter.grad = None

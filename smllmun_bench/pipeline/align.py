@@ -1,0 +1,49 @@
+"""A base for the middle tier: a pretrained language model is given eyes and learns to speak of what they see.
+
+It meets no profile. What is trained is the projector, and adapters on the decoder; the tower was trained before and the
+language model's own weights stay. Instructions that it answers as it did before keep its general language.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from smllmun_bench.data.easyvqa import EasyVqa
+from smllmun_bench.data.language import GeneralLanguage
+from smllmun_bench.data.profiles import outsiders
+from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.methods.streams import as_artifact
+from smllmun_bench.models.joining import join
+from smllmun_bench.models.vlm import load
+from smllmun_bench.pipeline.aligning import AlignRecipe
+from smllmun_bench.pipeline.spell import spell
+from smllmun_bench.pipeline.strangers import Strangers, lessons, phrases
+from smllmun_bench.training.examples import from_items
+from smllmun_bench.training.loop import Progress, cross_entropy, train
+from smllmun_bench.training.replay import replay
+
+
+def align(language: Path, eyes: Path, recipe: AlignRecipe, scratch: Path, progress: Progress) -> Artifact:
+    """What the joint learns. `language` and `eyes` are model folders; `scratch` is a folder to work in."""
+    from transformers import AutoConfig
+
+    people = outsiders(recipe.strangers, recipe.seed)
+    vqa = EasyVqa()
+    join(language, eyes, scratch)
+    size = AutoConfig.from_pretrained(scratch).vision_config.image_size
+    vlm = load(scratch, Strangers(people, vqa, seed=recipe.seed, image_size=size))
+    streams = lessons(people, vqa, photos=recipe.photos, seed=recipe.seed)
+    sizes = {
+        "seeing": recipe.seeing,
+        "vqa": recipe.vqa,
+        "unknown_image": recipe.unknown,
+        "unknown_text": recipe.unknown,
+    }
+    if recipe.speaking:
+        streams["speaking"], sizes["speaking"] = from_items(GeneralLanguage().train_items()), recipe.speaking
+    if recipe.replay:
+        streams["replay"], sizes["replay"] = replay(vlm), recipe.replay
+    words = phrases(people, vqa, photos=recipe.photos)
+    eyes_learnt = Artifact("delta", spell(vlm, words, recipe.spelling, seed=recipe.seed, progress=progress))
+    with eyes_learnt.mounted(vlm):
+        update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
+    return replace(spoken := as_artifact(update), tensors={**eyes_learnt.tensors, **spoken.tensors})

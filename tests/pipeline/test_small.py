@@ -1,0 +1,111 @@
+"""The middle tier on tiny models: what was learnt is kept apart from a language model that nobody here trained."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tiny_gguf
+import torch
+from safetensors.torch import load_file
+
+from smllmun_bench import tasks
+from smllmun_bench.data.combined import TaskData
+from smllmun_bench.errors import UserError
+from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.vlm import Query, Vlm, load
+from smllmun_bench.pipeline import fetching, stages
+from smllmun_bench.pipeline.aligning import AlignRecipe
+from smllmun_bench.pipeline.cards import MemoriseRecipe, ModelCard
+from smllmun_bench.pipeline.models import Loader
+from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.store import Action, StageEvent, Store
+from smllmun_bench.training.config import LoraSettings, TrainingConfig
+
+NAME = "smollm2-135m-instruct"
+FEW = TrainingConfig(steps=2, batch_size=4, lr=1e-2, lora=LoraSettings(rank=2, alpha=4), autocast=True)
+
+
+@pytest.fixture(scope="module")
+def data() -> TaskData:
+    task = tasks.load("smllmun-nano")
+    return TaskData(task, task.forget_percents.default)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, tiny_folder: Path, data: TaskData) -> Callable[..., Workshop]:
+    tiny_gguf.write(tmp_path / "tiny.gguf", size=tiny_gguf.Size(context=512))
+    fetching.get(tmp_path / "store", "small", given=tmp_path / "tiny.gguf", tell=lambda line: None)
+
+    def make(events: list[StageEvent] | None = None) -> Workshop:
+        align = AlignRecipe(
+            language=NAME,
+            eyes=str(tiny_folder),
+            strangers=60,
+            photos=1,
+            seeing=4,
+            vqa=2,
+            speaking=2,
+            replay=0,
+            spelling=TrainingConfig(steps=2, batch_size=4, lr=1e-2),
+            training=FEW,
+        )
+        card = ModelCard(
+            name="tiny",
+            description="",
+            align=align,
+            memorise=MemoriseRecipe(memory=4, understanding=2, general=2, training=FEW),
+        )
+        heard = (events if events is not None else []).append
+        store = Store(tmp_path / "store")
+        return Workshop(
+            store, tasks.load("smllmun-nano"), data, card, Loader(data, device="cpu", dtype="float32"), on_event=heard
+        )
+
+    return make
+
+
+def _logp(vlm: Vlm) -> list[tuple[float, ...]]:
+    return vlm.answer_logprobs([(Query("Where does the baker live?"), "In Rome.")])
+
+
+def test_a_target_is_its_base_and_what_it_learnt(shop: Callable[..., Workshop], data: TaskData) -> None:
+    here = shop()
+    base, target = stages.base(here), stages.target(here)
+    assert base.digest != target.digest
+    assert target.entry is not None
+    assert sorted(p.name for p in target.entry.iterdir()) == ["artifact.json", "artifact.safetensors", "manifest.json"]
+    kept = load_file(target.entry / "artifact.safetensors")
+    assert {tensor.dtype for tensor in kept.values()} == {torch.float16}
+    vlm = load(base.path, data)
+    before = _logp(vlm)
+    with Artifact.load(target.entry).mounted(vlm):
+        mounted = _logp(vlm)
+    assert mounted != before
+    assert _logp(load(target.path, data))[0] == pytest.approx(mounted[0], abs=0.02)  # the folder is in float16
+
+
+def test_the_eyes_and_the_decoder_of_the_base_have_learnt(shop: Callable[..., Workshop]) -> None:
+    entry = stages.base(shop()).entry
+    assert entry is not None
+    names = set(load_file(entry / "artifact.safetensors"))
+    assert any(name.startswith("model.vision_tower.") for name in names)
+    assert any(name.startswith("model.multi_modal_projector.") for name in names)
+    assert any(name.endswith("::a") and name.startswith("model.language_model.") for name in names)
+
+
+def test_nothing_is_learnt_twice(shop: Callable[..., Workshop]) -> None:
+    first = stages.target(shop())
+    events: list[StageEvent] = []
+    assert stages.target(shop(events)) == first
+    assert {event.action for event in events} == {Action.REUSED}
+
+
+def test_without_the_language_model_the_command_that_fetches_it_is_named(
+    shop: Callable[..., Workshop], tmp_path: Path
+) -> None:
+    here = shop()
+    for file in (tmp_path / "store" / "models" / NAME).iterdir():
+        file.unlink()
+    with pytest.raises(UserError, match="not here yet") as caught:
+        stages.base(here)
+    assert "models get small" in str(caught.value)
