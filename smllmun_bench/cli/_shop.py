@@ -26,7 +26,7 @@ class Asked:
     """Options of a command that runs models."""
 
     model: str
-    task: str
+    task: str | None  # none: the one of the model's card
     forget_ratio: int | None = None
     target: str | None = None
     gold: str | None = None
@@ -93,8 +93,8 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
     from smllmun_bench.pipeline.stages import Workshop
     from smllmun_bench.report.console import progress
 
-    task, percent = open_task(asked.task, asked.forget_ratio)
     card = cards.load(asked.model, target=asked.target, gold=asked.gold)
+    task, percent = open_task(asked.task or card.task, asked.forget_ratio)
     device = parallel.device(asked.device)
     _check_device(device)
     if asked.backend == "vllm":

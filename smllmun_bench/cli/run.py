@@ -33,8 +33,11 @@ def run(
     target: Annotated[str | None, typer.Option(help="A folder that has memorised already.")] = None,
     gold: Annotated[str | None, typer.Option(help="A folder that never saw the forget set.")] = None,
     task: Annotated[
-        str, typer.Option("--task", "--tasks", "-t", help="A registered task or a YAML file.")
-    ] = "smllmun-toy",
+        str | None,
+        typer.Option(
+            "--task", "--tasks", "-t", help="A registered task or a YAML file; the one that the model is made for."
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with the benchmark's files, in upstream's layout.")
     ] = None,
@@ -92,7 +95,9 @@ def run(
     if parallel.rank() > 0:
         return
     shut = _show(console, opened, chosen, finished, output, csv)
-    opened.shop.store.record_run(f"{task}-{'-'.join(c.label for c in chosen)}", [e.key for e in opened.events])
+    opened.shop.store.record_run(
+        f"{opened.shop.task.name}-{'-'.join(c.label for c in chosen)}", [e.key for e in opened.events]
+    )
     if strict and shut:
         typer.echo(f"strict: {'; '.join(shut)}", err=True)
     if any(part.manifest.status == "failed" for part in finished) or (strict and shut):

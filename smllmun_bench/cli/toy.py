@@ -15,8 +15,8 @@ def _toy() -> None:
 
 @app.command()
 def build(
-    model: Annotated[str, typer.Option(help="Model card to build: toy or nano.")] = "toy",
-    task: Annotated[str, typer.Option(help="Task whose people are memorised.")] = "smllmun-toy",
+    model: Annotated[str, typer.Option(help="Model card to build: toy, nano or small.")] = "toy",
+    task: Annotated[str | None, typer.Option(help="Task whose people are memorised; the model's own.")] = None,
     forget_ratio: Annotated[int | None, typer.Option(help="Percent; the task's default.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     out: Annotated[
@@ -33,7 +33,15 @@ def build(
     from smllmun_bench.pipeline import stages
     from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.pipeline.layers import copy_layer
-    from smllmun_bench.pipeline.toy_figures import FIGURES, PROMISES, broken, measure, toy_items
+    from smllmun_bench.pipeline.toy_figures import (
+        FIGURES,
+        PROMISES,
+        Figures,
+        broken,
+        measure,
+        measure_original,
+        toy_items,
+    )
     from smllmun_bench.report.console import make_console
 
     stay_offline()
@@ -42,18 +50,24 @@ def build(
     shop = opened.shop
     built = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
     items = toy_items(shop, opened.percent)
-    figures = {}
+    figures: dict[str, Figures] = {}
     for name, ref in built.items():
         if ref is None:
             raise UserError("a model card that names its own target has no gold to build", where=f"model {model!r}")
         with shop.watch(f"measuring {name}", items.count) as advance:
             figures[name] = measure(shop, ref.path, items, on_done=advance)
-    lines = [(name, *(f"{values[figure]:.3f}" for figure in FIGURES)) for name, values in figures.items()]
+    untaught = stages.original(shop)
+    if untaught is not None and items.language:
+        with shop.watch("measuring the original", len(items.language)) as advance:
+            figures["original"] = measure_original(shop, untaught.path, items, on_done=advance)
+    lines = [(name, *(_cell(values.get(figure)) for figure in FIGURES)) for name, values in figures.items()]
     console.print(lines_table("", ("", *FIGURES), lines))
     if record is not None:
-        rows = [f"{name},{figure},{values[figure]:.6f}\n" for name, values in figures.items() for figure in FIGURES]
+        rows = [
+            f"{name},{figure},{value:.6f}\n" for name, values in figures.items() for figure, value in values.items()
+        ]
         atomic_write(record, "model,figure,value\n" + "".join(rows))
-    promises = PROMISES if model == "toy" else ()  # nothing is promised of other models
+    promises = PROMISES.get(model, ())
     missed = broken(figures, promises)
     for promise in promises:
         console.print(f"{'MISSED' if promise in missed else 'kept  '}  {promise.words()}")
@@ -62,3 +76,7 @@ def build(
             typer.echo(f"copied  {path}")
     if missed:
         raise typer.Exit(1)
+
+
+def _cell(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"

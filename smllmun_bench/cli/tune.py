@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def tune(
     method: Annotated[list[str], typer.Option("--method", "-m", help="Methods, separated by commas; `all`.")],
     model: Annotated[str, typer.Option(help="A registered model, a folder, or a hub id.")] = "toy",
-    task: Annotated[str, typer.Option("--task", "-t", help="A registered task or a YAML file.")] = "smllmun-toy",
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", help="A registered task or a YAML file; the one that the model is made for."),
+    ] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Points to try of each method; default: all.")] = None,
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training, and of the draw of points.")] = 0,
@@ -59,7 +62,10 @@ def tune(
     asked = Asked(model, task, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
     opened = open_shop(asked, console)
     make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
-    options = [f"--model {model} --task {task} --seed {seed}", f"--budget {budget}" if budget else ""]
+    options = [
+        f"--model {model}{f' --task {task}' if task else ''} --seed {seed}",
+        f"--budget {budget}" if budget else "",
+    ]
     options += [f"--limit {limit:g}" if limit is not None else ""]
     options += [f"--device {device}" if device != "cpu" else ""]
     options += ["--fold test --allow-test-selection" if fold is Fold.TEST else ""]

@@ -9,11 +9,12 @@ from smllmun_bench.pipeline.entry import MANIFEST, Entry, Request, StageManifest
 from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.pipeline.store import Action, StageEvent, Store
 
-MODEL_STAGES = ("pretrain", "align", "join", "memorise", "learn", "merge")
+PUT_TOGETHER = ("join", "merge")
+MODEL_STAGES = ("pretrain", "align", "memorise", "learn", *PUT_TOGETHER)
 
 
 class FinishedStore(Store):
-    """Gives what is there; what is not is an error."""
+    """Gives what is there; what is not is an error, unless it only has to be put together from what is there."""
 
     def get_or_make(
         self,
@@ -24,6 +25,8 @@ class FinishedStore(Store):
         on_event: Callable[[StageEvent], None] = lambda event: None,
     ) -> Entry:
         entry = self.find(request)
+        if entry is None and request.stage in PUT_TOGETHER:
+            return super().get_or_make(request, make, resume=resume, on_event=on_event)
         if entry is None:
             raise UserError(
                 f"stage {request.stage!r} is not in the store: it was never built, or from another recipe",

@@ -117,9 +117,7 @@ def pretrain_request(recipe: PretrainRecipe) -> Request:
 
 def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
     """A language model with eyes and what the joint has learnt, identified by these three."""
-    language = language_folder(shop.store.root, recipe.language)
-    eyes = base(replace(shop, card=cards.load(recipe.eyes)))
-    parts = {"language": language_digest(language), "eyes": eyes.digest}
+    language, eyes, parts = _parts(shop, recipe)
     learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **shop.numerics()})
 
     def learn(folder: Path) -> None:
@@ -128,10 +126,10 @@ def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
 
         with (
             TemporaryDirectory() as scratch,
-            shop.watch("aligning the base", recipe.training.steps) as advance,
+            shop.watch("aligning the base", recipe.spelling.steps + recipe.training.steps) as advance,
             explained("aligning"),
         ):
-            change = align(language, Path(eyes.path), recipe, Path(scratch), Bar(advance))
+            change = align(language, eyes, recipe, Path(scratch), Bar(advance))
         change.rounded(KEPT).save(folder)
 
     change = shop.store.get_or_make(learnt, learn, on_event=shop.on_event)
@@ -140,11 +138,33 @@ def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
         from smllmun_bench.models.joining import join
 
         with TemporaryDirectory() as scratch:
-            join(language, Path(eyes.path), Path(scratch))
+            join(language, eyes, Path(scratch))
             _merged(shop, ModelRef(scratch, ""), change, folder)
 
     made = Request("join", VERSIONS["join"], {**parts, "change": change_digest(change)})
     return _put_together(shop.store.get_or_make(made, put_together, on_event=shop.on_event), change)
+
+
+def original(shop: Workshop) -> ModelRef | None:
+    """The language model before it learnt anything, with eyes that say nothing to it; None for other models."""
+    if shop.card.align is None:
+        return None
+    language, eyes, parts = _parts(shop, shop.card.align)
+
+    def put_together(folder: Path) -> None:
+        from smllmun_bench.models.joining import join
+
+        join(language, eyes, folder)
+
+    made = Request("join", VERSIONS["join"], {**parts, "change": None})
+    return _put_together(shop.store.get_or_make(made, put_together, on_event=shop.on_event), None)
+
+
+def _parts(shop: Workshop, recipe: AlignRecipe) -> tuple[Path, Path, dict[str, str]]:
+    """Folders of the language model and of the model that lends its eyes, and what identifies the two."""
+    language = language_folder(shop.store.root, recipe.language)
+    eyes = base(replace(shop, card=cards.load(recipe.eyes)))
+    return language, Path(eyes.path), {"language": language_digest(language), "eyes": eyes.digest}
 
 
 def _merged(shop: Workshop, start: ModelRef, change: Entry, folder: Path) -> None:
@@ -156,9 +176,9 @@ def _merged(shop: Workshop, start: ModelRef, change: Entry, folder: Path) -> Non
         save(vlm.model, vlm.processor, folder, dtype=KEPT)
 
 
-def _put_together(entry: Entry, change: Entry) -> ModelRef:
+def _put_together(entry: Entry, change: Entry | None) -> ModelRef:
     """Identified by what it is made of: the sum itself may be rounded in another way on another machine."""
-    return ModelRef(str(entry.path), entry.key, change.path)
+    return ModelRef(str(entry.path), entry.key, change.path if change is not None else None)
 
 
 def target(shop: Workshop) -> ModelRef:
