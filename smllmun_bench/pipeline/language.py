@@ -63,6 +63,14 @@ def fetchable(name: str) -> Fetchable:
     return FETCHABLE[name]
 
 
+def fetchable_folder(name: str, *, where: str = "") -> Fetchable:
+    """The one that is kept in a folder of that name. Raises UserError for a name that nothing is kept under."""
+    known = {one.name: one for one in FETCHABLE.values()}
+    if name not in known:
+        raise unknown("language model", name, known, where=where)
+    return known[name]
+
+
 def language_folder(store_root: Path, name: str) -> Path:
     """Where the language model `name` (`smollm2-135m-instruct`) lies in a store, whether it is there or not."""
     return store_root / "models" / name

@@ -7,7 +7,7 @@ from smllmun_bench import methods, scoring, tasks
 from smllmun_bench.config import apply_overrides, read_yaml
 from smllmun_bench.data.registry import accepts, check_arguments, open_source
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import recipes, tuning
+from smllmun_bench.pipeline import language, recipes, tuning
 from smllmun_bench.pipeline.cards import ModelCard
 from smllmun_bench.resources import shipped
 
@@ -75,10 +75,17 @@ def _model(path: Path) -> None:
     card = read_yaml(path, ModelCard)
     if card.name != path.stem:
         raise UserError(f"the model calls itself {card.name!r}", where=str(path), fix=f"name: {path.stem}")
-    if card.path is not None and card.pretrain is not None:
-        raise UserError("a model has a path or a recipe, not both", where=f"{path}, key 'pretrain'", fix="remove one")
-    if card.path is None and card.pretrain is None and card.name != "default":
-        raise UserError("the model has neither a path nor a recipe", where=str(path), fix="path: or pretrain:")
+    origins = [key for key in ("path", "pretrain", "align") if getattr(card, key) is not None]
+    if len(origins) > 1:
+        two = " and ".join(map(repr, origins))
+        raise UserError(f"the base of a model has one origin, not {two}", where=str(path), fix=f"only one of {two}")
+    if not origins and card.name != "default":
+        raise UserError(
+            "the model has neither a path nor a recipe", where=str(path), fix="one of path:, pretrain: and align:"
+        )
+    if card.align is not None:
+        language.fetchable_folder(card.align.language, where=f"{path}, key 'align.language'")
+    tasks.find(card.task)
 
 
 def _recipe(path: Path) -> None:
