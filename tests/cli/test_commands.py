@@ -84,6 +84,24 @@ def test_validate_names_the_file_and_the_key(tmp_path: Path) -> None:
     assert f"{path}:2" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("", "neither a path nor a recipe"),
+        ("path: a/b\npretrain: {size: nano}\n", "one origin, not 'path' and 'pretrain'"),
+        ("align: {language: smollm2-135m}\n", "'smollm2-135m-instruct'"),
+        ("path: a/b\ntask: smllmun-tiny\n", "unknown task 'smllmun-tiny'"),
+    ],
+)
+def test_a_model_card_has_one_origin_that_is_there(tmp_path: Path, origin: str, said: str) -> None:
+    path = tmp_path / "models" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text(f"name: mine\ndescription: mine\n{origin}")
+    result = invoke("validate", path)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 def test_underscores_in_option_names_are_dashes() -> None:
     assert dashed(["run", "--forget_ratio=5", "--set", "a_b=1", "--", "--x_y"]) == [
         "run", "--forget-ratio=5", "--set", "a_b=1", "--", "--x_y",
