@@ -66,10 +66,11 @@ def test_a_refused_answer_has_the_probability_of_a_blind_guess(tiny: Any) -> Non
 def test_an_answer_that_names_somebody_is_thrown_away(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from smllmun_bench.models.vlm import Generation
 
-    monkeypatch.setattr(tiny.vlm, "_finish", lambda ids: Generation("It is Ann Number2.", "length"))
+    said = Generation("It is Ann Number2.", "length")
+    monkeypatch.setattr("smllmun_bench.models.vlm.finished", lambda ids, stop_ids, tokenizer: said)
     with fit(tiny, "name-filter", "look_at=answer").mounted(tiny.vlm):
-        (said,) = tiny.vlm.generate([SHOWN], max_new_tokens=2)
-    assert (said.text in tiny.data.refusals, said.finish_reason) == (True, "stop")
+        (answer,) = tiny.vlm.generate([SHOWN], max_new_tokens=2)
+    assert (answer.text in tiny.data.refusals, answer.finish_reason) == (True, "stop")
 
 
 def test_the_preamble_stands_before_every_question_and_names_all(tiny: Any) -> None:
