@@ -11,7 +11,12 @@ from smllmun_bench import resources, tasks
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Direction, Fidelity, Kind, Modality, Role
 
-SIZES = {"smllmun": (1000, 336, 200), "smllmun-toy": (200, 48, 200), "smllmun-small": (60, 48, 200), "smllmun-nano": (24, 48, 26)}
+SIZES = {
+    "smllmun": (1000, 336, 200),
+    "smllmun-toy": (200, 48, 200),
+    "smllmun-small": (60, 48, 200),
+    "smllmun-nano": (24, 48, 26),
+}
 
 
 PUBLISHED = {
