@@ -9,7 +9,7 @@ from smllmun_bench.schema import Fidelity
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
     from smllmun_bench.models.vlm import Vlm
-    from smllmun_bench.training.loop import Batch, Progress, Terms
+    from smllmun_bench.training.loop import Progress
 
 
 class RetainFt:
@@ -23,14 +23,11 @@ class RetainFt:
     needs = Needs(retain=True, gradients=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: MethodConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import train
-
-        def loss(batch: "Batch") -> "Terms":
-            return {"retain": losses.cross_entropy(batch["retain"].scores.logp)}
+        from smllmun_bench.training.loop import cross_entropy, train
 
         rows = {"retain": streams.retain(data, config.training)}
-        return streams.as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
+        update = train(target, rows, cross_entropy, config.training, seed=data.seed, progress=progress)
+        return streams.as_artifact(update)
 
 
 METHOD = RetainFt()

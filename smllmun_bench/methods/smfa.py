@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from smllmun_bench.methods.artifact import Artifact
     from smllmun_bench.models.vlm import Vlm
-    from smllmun_bench.training.loop import Batch, Progress, Terms
+    from smllmun_bench.training.loop import Progress
 
 
 class SmfaConfig(MethodConfig):
@@ -127,11 +127,7 @@ class Smfa:
 
 
 def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progress: "Progress") -> "Artifact":
-    from smllmun_bench.training import losses
-    from smllmun_bench.training.loop import train
-
-    def loss(batch: "Batch") -> "Terms":
-        return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
+    from smllmun_bench.training.loop import cross_entropy, train
 
     rows = {"retain": streams.retain(data, inputs.training)}
     if inputs.part != "anchor":
@@ -143,7 +139,9 @@ def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progre
             )
         refused = [example for example in streams.refused(data, inputs.training) if example.key in known]
         rows = {"forget": refused} | rows
-    update = train(target, rows, loss, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress)
+    update = train(
+        target, rows, cross_entropy, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress
+    )
     first = {f"first_{name}": value for name, value in update.history[0].items()}
     return streams.as_artifact(update, first)
 

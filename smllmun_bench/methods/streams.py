@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from smllmun_bench.methods.base import UnlearningData
     from smllmun_bench.models.vlm import Vlm
-    from smllmun_bench.training.loop import Batch, Progress, Terms, Update
+    from smllmun_bench.training.loop import Progress, Update
 
 
 def forget(data: "UnlearningData", config: TrainingConfig) -> list[Example]:
@@ -64,14 +64,10 @@ def learnt(
     inputs = _TaskVector(training=training, seed=data.seed, part=part)
 
     def make() -> Artifact:
-        from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import train
-
-        def loss(batch: "Batch") -> "Terms":
-            return {part: losses.cross_entropy(batch[part].scores.logp)}
+        from smllmun_bench.training.loop import cross_entropy, train
 
         rows: dict[str, list[Example]] = {part: (forget if part == "forget" else retain)(data, training)}
-        return as_artifact(train(target, rows, loss, training, seed=data.seed, progress=progress))
+        return as_artifact(train(target, rows, cross_entropy, training, seed=data.seed, progress=progress))
 
     return data.reuse("task-vector", inputs, make)
 
