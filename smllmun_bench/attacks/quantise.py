@@ -16,7 +16,7 @@ def quantise(vlm: "Vlm", bits: int) -> Artifact:
     Round to nearest with one scale per output row, symmetric, without calibration data. Computed on the weights as
     they are mounted, so it goes on top of an unlearning artifact.
     """
-    from smllmun_bench.training.loop import target_modules
+    from smllmun_bench.training.weights import target_modules
 
     layers = target_modules(vlm, "language")
     weights = {f"{name}.weight": vlm.model.get_submodule(name).weight.detach().float() for name in layers}

@@ -54,7 +54,8 @@ class Mmunlearner:
     def fit(self, target: "Vlm", data: UnlearningData, config: MmunlearnerConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
         from smllmun_bench.training.cost import Cost
-        from smllmun_bench.training.loop import Reach, target_modules, train
+        from smllmun_bench.training.loop import Reach, train
+        from smllmun_bench.training.weights import target_modules
 
         forget, retain = streams.forget(data, config.training), streams.retain(data, config.training)
         pictured = [example for example in forget if example.images]

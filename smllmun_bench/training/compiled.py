@@ -27,7 +27,7 @@ def compiled(vlm: Vlm, wanted: bool) -> Iterator[None]:
         return
     from torch._dynamo import config
 
-    layers = _layers(vlm)
+    layers = decoder_layers(vlm, "training.compile")
     _try_out(vlm.device)
     with config.patch(skip_nnmodule_hook_guards=False):  # else a hook that comes later, or goes, would pass unseen
         try:
@@ -49,13 +49,12 @@ def eager(wanted: bool) -> Iterator[None]:
         yield
 
 
-def _layers(vlm: Vlm) -> list[torch.nn.Module]:
+def decoder_layers(vlm: Vlm, option: str) -> torch.nn.ModuleList:
+    """The layers of the language model. UserError, about the `option` that needs them, if there is no list."""
     layers = getattr(vlm.model.get_submodule(vlm.family.language), "layers", None)
     if not isinstance(layers, torch.nn.ModuleList):
-        raise UserError(
-            f"there are no decoder layers at {vlm.family.language}.layers", where="training.compile", fix="false"
-        )
-    return list(layers)
+        raise UserError(f"there are no decoder layers at {vlm.family.language}.layers", where=option, fix="false")
+    return layers
 
 
 def _try_out(device: torch.device) -> None:

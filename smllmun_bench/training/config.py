@@ -67,9 +67,15 @@ class TrainingConfig(Frozen):
     projector: bool = Field(default=False, exclude_if=lambda value: not value)
     # Compile the decoder's layers: the same losses up to rounding, faster steps after a minute of compiling.
     compile: bool = Field(default=False, exclude_if=lambda value: not value)
+    # Under `accelerate launch`: the decoder's layers, their gradients and Adam's memory divided over the processes.
+    sharded: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.sharded and self.compile:
+            raise ValueError("'sharded' puts layers together as they run, which 'compile' does not see: one of the two")
+        if self.sharded and self.stop.rule == "matched":
+            raise ValueError("'stop.rule: matched' asks whole models, and 'sharded' divides them: 'stop.rule: steps'")
         if self.lora is not None and self.train not in ("language", "attention"):
             raise ValueError(f"'train: {self.train}' trains whole weights, so it needs 'lora: null'")
         if self.projector and self.lora is None:

@@ -1,10 +1,8 @@
 """The one training loop. A method brings streams of examples and a loss over their scores; the loop does the rest."""
 
 import math
-import re
 import time
-import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -17,9 +15,11 @@ from smllmun_bench.models.memory import check_resident
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
 from smllmun_bench.training import losses, parallel
 from smllmun_bench.training.compiled import compiled, eager
-from smllmun_bench.training.config import L1, LoraSettings, TrainingConfig
+from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example, Stream
+from smllmun_bench.training.sharded import clip_gradients, divided_like, full, is_shard, kinds
+from smllmun_bench.training.weights import LoraFactors, Taken, trainable
 
 Terms = Mapping[str, Tensor]
 """Named parts of a loss; their sum is minimised, and each is reported."""
@@ -64,18 +64,6 @@ Loss = Callable[[Batch], Terms]
 def cross_entropy(batch: Batch) -> Terms:
     """The plain loss: the answers of every stream become likelier."""
     return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class LoraFactors:
-    """One layer's update: scale · b @ a, a (rank, in), b (out, rank)."""
-
-    a: Tensor
-    b: Tensor
-    scale: float
-
-    def dense(self) -> Tensor:
-        return self.scale * (self.b.float() @ self.a.float())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +117,16 @@ def train(
 
     Raises:
         RunFailed: the loss or a gradient is not a number; says at which step.
-        UserError: it shall stop at matched forgetting, and `progress` cannot tell where that is.
+        UserError: it shall stop at matched forgetting, and `progress` cannot tell where that is; or it shall divide
+            weights that it cannot divide.
     """
     progress = progress or Silent()
+    if config.sharded and reach.start is not None:  # such a method also holds whole weights of its own
+        raise UserError(
+            "this method moves whole weights itself, and divided ones are not at hand",
+            where="training.sharded",
+            fix="leave it out",
+        )
     check_resident(vlm.model, None, "training")
     check = _check(progress, config)
     supply = {
@@ -150,7 +145,7 @@ def train(
     seen = 0
     history: list[dict[str, float]] = []
     with (
-        _trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken,
+        trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken,
         _checkpointing(vlm, config.gradient_checkpointing),
         compiled(vlm, config.compile),
         vlm.bank.ahead(vlm.device) as expect,
@@ -159,7 +154,10 @@ def train(
         turns = tuple(supply) if reach.in_turn else ("",)
         optimisers = {
             turn: torch.optim.AdamW(
-                taken.parameters, lr=config.lr, weight_decay=config.weight_decay, fused=vlm.device.type == "cuda"
+                [{"params": kind} for kind in kinds(taken.parameters)],
+                lr=config.lr,
+                weight_decay=config.weight_decay,
+                fused=vlm.device.type == "cuda",
             )
             for turn in turns
         }
@@ -189,8 +187,8 @@ def train(
                     total = torch.stack(list(terms.values())).sum()
                     optimiser.zero_grad(set_to_none=True)
                     total.backward()  # type: ignore[no-untyped-call]
-                    parallel.average_gradients(taken.parameters)
-                    norm = torch.nn.utils.clip_grad_norm_(taken.parameters, config.max_grad_norm)
+                    parallel.average_gradients(p for p in taken.parameters if not is_shard(p))  # shards are already
+                    norm = clip_gradients(taken.parameters, config.max_grad_norm)
                     if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
                         raise RunFailed(
                             f"loss {total.item()}, gradient norm {norm.item()} at step {step + 1} of {config.steps}",
@@ -256,7 +254,7 @@ def rate_at(step: int, config: TrainingConfig) -> float:
     return 1 - done if config.schedule == "linear" else 1.0
 
 
-def _step(optimiser: torch.optim.Optimizer, taken: "_Taken", turn: str, reach: Reach) -> None:
+def _step(optimiser: torch.optim.Optimizer, taken: Taken, turn: str, reach: Reach) -> None:
     if reach.reshape is None:
         optimiser.step()
         return
@@ -264,7 +262,8 @@ def _step(optimiser: torch.optim.Optimizer, taken: "_Taken", turn: str, reach: R
         before = [parameter.detach().clone() for parameter in taken.parameters]
         optimiser.step()
         for name, parameter, old in zip(taken.names, taken.parameters, before, strict=True):
-            parameter.copy_(old + reach.reshape(turn, name, parameter - old))
+            left = reach.reshape(turn, name, full(parameter - old))
+            parameter.copy_(old + divided_like(left, parameter))
 
 
 def _score(vlm: Vlm, batch: Mapping[str, Sequence[Example]]) -> Batch:
@@ -279,145 +278,3 @@ def _score(vlm: Vlm, batch: Mapping[str, Sequence[Example]]) -> Batch:
         parts[name] = Scored(examples, part, chosen.nonzero().squeeze(1))
         at += len(examples)
     return parts
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    names: list[str]
-    parameters: list[torch.nn.Parameter]
-    read: Callable[[], tuple[dict[str, LoraFactors], dict[str, Tensor]]]
-    size: Callable[[L1], Tensor]  # mean absolute value of what is trained
-
-
-def target_modules(vlm: Vlm, train: str) -> list[str]:
-    """Names of the linear layers that are trained. Scoped to the decoder: suffixes alone would hit the tower too."""
-    inside = re.compile(re.escape(vlm.family.language) + r"\..*")
-    attention = re.compile(r".*\.(q_proj|k_proj|v_proj|o_proj|qkv_proj)$")
-    names = [
-        name for name, module in vlm.model.named_modules() if isinstance(module, torch.nn.Linear) and inside.match(name)
-    ]
-    if train == "attention":
-        names = [name for name in names if attention.match(name)]
-    if not names:
-        raise RunFailed(f"no linear layers to train under {vlm.family.language!r}", fix="docs/add_a_model.md")
-    return names
-
-
-def _whole_weights(vlm: Vlm, train: str) -> dict[str, torch.nn.Parameter]:
-    named = dict(vlm.model.named_parameters())
-    if train == "all":
-        return named
-    if train == "projector+decoder":
-        return {name: weight for name, weight in named.items() if not name.startswith(f"{vlm.family.vision[0]}.")}
-    if train == "decoder":
-        return {name: weight for name, weight in named.items() if name.startswith(f"{vlm.family.language}.")}
-    wanted = set(target_modules(vlm, train))
-    return {name: weight for name, weight in named.items() if name.rpartition(".")[0] in wanted}
-
-
-def _projector(vlm: Vlm) -> dict[str, torch.nn.Parameter]:
-    """What lies between tower and decoder, by name."""
-    between = tuple(f"{prefix}." for prefix in vlm.family.vision[1:])
-    return {name: weight for name, weight in vlm.model.named_parameters() if name.startswith(between)}
-
-
-def _mean_absolute(tensors: Iterable[Tensor]) -> Tensor:
-    """Over all entries of all of them."""
-    sums, counts = zip(*((tensor.abs().sum(), tensor.numel()) for tensor in tensors), strict=True)
-    mean: Tensor = torch.stack(sums).sum() / sum(counts)
-    return mean
-
-
-@contextmanager
-def _trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str] | None = None) -> Iterator[_Taken]:
-    if config.lora is not None and only is None:
-        beside = _projector(vlm) if config.projector else {}
-        with _lora(vlm, target_modules(vlm, config.train), config.lora, seed, beside) as taken:
-            yield taken
-        return
-    named = dict(vlm.model.named_parameters())
-    chosen = _whole_weights(vlm, config.train) if only is None else {name: named[name] for name in only}
-    before = {name: parameter.detach().clone() for name, parameter in chosen.items()}
-    frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
-    for name, parameter in vlm.model.named_parameters():
-        parameter.requires_grad_(name in chosen)
-    keep, sees = vlm.bank.keep_features, any(name.startswith(vlm.family.vision) for name in chosen)
-    if sees:
-        vlm.bank.keep_features = False
-
-    def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
-        return {}, {name: (p.detach().float() - before[name].float()).cpu() for name, p in chosen.items()}
-
-    def size(l1: L1) -> Tensor:
-        return _mean_absolute(parameter - before[name] for name, parameter in chosen.items())
-
-    try:
-        yield _Taken(list(chosen), list(chosen.values()), read, size)
-    finally:
-        with torch.no_grad():
-            for name, parameter in vlm.model.named_parameters():
-                if name in before:
-                    parameter.copy_(before[name])
-                parameter.requires_grad_(frozen[name])
-                parameter.grad = None
-        vlm.bank.keep_features = keep
-
-
-@contextmanager
-def _lora(
-    vlm: Vlm, modules: list[str], settings: LoraSettings, seed: int, beside: Mapping[str, torch.nn.Parameter]
-) -> Iterator[_Taken]:
-    """Fresh adapters on `modules`, and the whole weights `beside` them.
-
-    The seed fixes A, so two runs with one seed start from the same A.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=modules,
-        bias="none",
-    )
-    frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
-    with warnings.catch_warnings():  # peft 0.21 asks for what transformers 5.23 has renamed
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        wrapped = get_peft_model(vlm.model, config)
-    before = {name: parameter.detach().clone() for name, parameter in beside.items()}
-    for parameter in beside.values():
-        parameter.requires_grad_(True)
-    keep = vlm.bank.keep_features
-    if beside:
-        vlm.bank.keep_features = False
-    trained = {name: parameter for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
-
-    def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
-        factors: dict[str, LoraFactors] = {}
-        for name in modules:
-            layer = vlm.model.get_submodule(name)
-            factors[f"{name}.weight"] = LoraFactors(
-                layer.lora_A["default"].weight.detach().float().cpu(),
-                layer.lora_B["default"].weight.detach().float().cpu(),
-                float(layer.scaling["default"]),
-            )
-        return factors, {name: (p.detach().float() - before[name].float()).cpu() for name, p in beside.items()}
-
-    def size(l1: L1) -> Tensor:
-        if l1.of == "product":
-            layers = [vlm.model.get_submodule(name) for name in modules]
-            return _mean_absolute(layer.get_delta_weight("default") for layer in layers)
-        return _mean_absolute(p for name, p in trained.items() if l1.of == "factors" or ".lora_B." in name)
-
-    try:
-        yield _Taken(list(trained), list(trained.values()), read, size)
-    finally:
-        wrapped.unload()
-        with torch.no_grad():
-            for name, parameter in beside.items():
-                parameter.copy_(before[name])
-        vlm.bank.keep_features = keep
-        for name, parameter in vlm.model.named_parameters():
-            parameter.requires_grad_(frozen[name])
-            parameter.grad = None

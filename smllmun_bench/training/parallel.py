@@ -50,12 +50,17 @@ def share(examples: Sequence[T]) -> Sequence[T]:
 
 
 def average_gradients(parameters: "Iterable[Parameter]") -> None:
-    """Every gradient becomes its mean over the processes."""
-    if size() == 1:
+    """Every gradient becomes its mean over the processes; who has none, as a tower without pictures, counts as 0."""
+    parameters = list(parameters)
+    if size() == 1 or not parameters:
         return
     distributed = _group()
-    for parameter in parameters:
-        if parameter.grad is not None:
+    there = parameters[0].new_tensor([parameter.grad is not None for parameter in parameters])
+    distributed.all_reduce(there)  # how many processes have it: whoever waits for one that none sends waits for ever
+    for parameter, holders in zip(parameters, there.tolist(), strict=True):
+        if holders:
+            if parameter.grad is None:
+                parameter.grad = parameter.new_zeros(parameter.shape)
             distributed.all_reduce(parameter.grad)
             parameter.grad /= size()
 
