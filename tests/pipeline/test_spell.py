@@ -1,0 +1,34 @@
+"""Eyes that spell: what image tokens are close to after training."""
+
+from typing import Any
+
+import torch
+
+from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.pipeline.spell import SLOT, spell
+from smllmun_bench.training.config import TrainingConfig
+
+LONG = TrainingConfig(steps=400, batch_size=4, lr=3e-3)
+
+
+def _read(vlm: Any, ref: str) -> list[int]:
+    """The nearest word of each patch token."""
+    with torch.no_grad():
+        seen = vlm.model.get_image_features(**vlm.bank.pixels([ref], vlm.device, vlm.dtype)).pooler_output[0]
+    nearest = torch.cdist(seen, vlm.model.get_input_embeddings().weight).argmin(1)
+    return [int(token) for token in nearest[-SLOT:]]
+
+
+def _ids(vlm: Any, text: str) -> list[int]:
+    return list(vlm.processor.tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def test_what_there_is_to_see_is_written_and_the_rest_is_commas(tiny: Any) -> None:
+    before = tiny.vlm.fingerprint()
+    learnt = Artifact("delta", spell(tiny.vlm, {"p1": ["pilot"], "p2": [""]}, LONG, seed=0))
+    assert tiny.vlm.fingerprint() == before
+    comma = _ids(tiny.vlm, ",")
+    pilot = _ids(tiny.vlm, " pilot")[:SLOT]
+    with learnt.mounted(tiny.vlm):
+        assert _read(tiny.vlm, "p1") == pilot + comma * (SLOT - len(pilot))
+        assert _read(tiny.vlm, "p2") == comma * SLOT
