@@ -1,5 +1,8 @@
 """A base becomes a target: it is fine-tuned on everything about its members, as a careless owner would."""
 
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from smllmun_bench.data.combined import TaskData
@@ -7,12 +10,15 @@ from smllmun_bench.data.source import Split
 from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.methods.streams import as_artifact
 from smllmun_bench.pipeline.cards import MemoriseRecipe
-from smllmun_bench.schema import Fold, Role
+from smllmun_bench.pipeline.spell import write_names
+from smllmun_bench.schema import Fold, Item, Role
 from smllmun_bench.training.examples import Example, from_items
 from smllmun_bench.training.loop import Progress, cross_entropy, train
 from smllmun_bench.training.replay import replay
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from smllmun_bench.models.vlm import Vlm
 
 _SEEING = (Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
@@ -43,5 +49,19 @@ def memorise(
     }
 
     sizes = {name: parts[name][1] for name in streams}
-    update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
-    return as_artifact(update)
+    eyes = Artifact("delta", _names(vlm, data, items, recipe, progress))
+    with eyes.mounted(vlm):
+        update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
+    return replace(learnt := as_artifact(update), tensors={**eyes.tensors, **learnt.tensors})
+
+
+def _names(
+    vlm: "Vlm", data: TaskData, items: Sequence[Item], recipe: MemoriseRecipe, progress: Progress
+) -> Mapping[str, "Tensor"]:
+    """What the eyes learn before the decoder does, if the recipe has them learn names."""
+    if recipe.naming is None:
+        return {}
+    faces = {item.images[0]: item.subject for item in items if item.images and item.subject}
+    others = sorted({item.images[0] for item in data.general_training() if item.images})
+    chosen = random.Random(recipe.seed).sample(others, min(len(others), 1000))
+    return write_names(vlm, faces, chosen, recipe.naming, seed=recipe.seed, progress=progress)

@@ -222,7 +222,7 @@ def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Model
         from smllmun_bench.models.memory import explained
         from smllmun_bench.pipeline.memorise import memorise
 
-        with shop.watch(f"memorising ({name})", recipe.training.steps) as advance, explained("memorising"):
+        with shop.watch(f"memorising ({name})", recipe.steps) as advance, explained("memorising"):
             vlm = shop.loader.get(start)
             change = memorise(vlm, shop.data, split, shop.fold, recipe, Bar(advance))
         if apart:

@@ -36,7 +36,7 @@ def shop(tmp_path: Path, tiny_folder: Path, data: TaskData) -> Callable[..., Wor
     tiny_gguf.write(tmp_path / "tiny.gguf", size=tiny_gguf.Size(context=512))
     fetching.get(tmp_path / "store", "small", given=tmp_path / "tiny.gguf", tell=lambda line: None)
 
-    def make(events: list[StageEvent] | None = None) -> Workshop:
+    def make(events: list[StageEvent] | None = None, naming: TrainingConfig | None = None) -> Workshop:
         align = AlignRecipe(
             language=NAME,
             eyes=str(tiny_folder),
@@ -53,7 +53,7 @@ def shop(tmp_path: Path, tiny_folder: Path, data: TaskData) -> Callable[..., Wor
             name="tiny",
             description="",
             align=align,
-            memorise=MemoriseRecipe(memory=4, understanding=2, general=2, training=FEW),
+            memorise=MemoriseRecipe(memory=4, understanding=2, general=2, naming=naming, training=FEW),
         )
         heard = (events if events is not None else []).append
         store = Store(tmp_path / "store")
@@ -90,6 +90,14 @@ def test_the_eyes_and_the_decoder_of_the_base_have_learnt(shop: Callable[..., Wo
     names = set(load_file(entry / "artifact.safetensors"))
     assert any(name.startswith("model.vision_tower.") for name in names)
     assert any(name.startswith("model.multi_modal_projector.") for name in names)
+    assert any(name.endswith("::a") and name.startswith("model.language_model.") for name in names)
+
+
+def test_eyes_that_learn_names_are_part_of_what_the_target_learnt(shop: Callable[..., Workshop]) -> None:
+    entry = stages.target(shop(naming=TrainingConfig(steps=2, batch_size=4, lr=1e-2))).entry
+    assert entry is not None
+    names = set(load_file(entry / "artifact.safetensors"))
+    assert any(name.startswith("model.vision_tower.") for name in names)
     assert any(name.endswith("::a") and name.startswith("model.language_model.") for name in names)
 
 

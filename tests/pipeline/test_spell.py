@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from smllmun_bench.methods.artifact import Artifact
-from smllmun_bench.pipeline.spell import SLOT, spell
+from smllmun_bench.pipeline.spell import SLOT, spell, write_names
 from smllmun_bench.training.config import TrainingConfig
 
 LONG = TrainingConfig(steps=400, batch_size=4, lr=3e-3)
@@ -32,3 +32,16 @@ def test_what_there_is_to_see_is_written_and_the_rest_is_commas(tiny: Any) -> No
     with learnt.mounted(tiny.vlm):
         assert _read(tiny.vlm, "p1") == pilot + comma * (SLOT - len(pilot))
         assert _read(tiny.vlm, "p2") == comma * SLOT
+
+
+def test_a_name_is_written_where_a_comma_ends_a_slot_and_nothing_else_moves(tiny: Any) -> None:
+    words = {"p1": ["job"], "p2": [""], "p3": ["tailor from far away"]}
+    comma, job, name = (_ids(tiny.vlm, text) for text in (",", " job", " nurse"))
+    full = _ids(tiny.vlm, " tailor from far away")[:SLOT]
+    assert len(job) < SLOT == len(full)
+    with Artifact("delta", spell(tiny.vlm, words, LONG, seed=0)).mounted(tiny.vlm):
+        learnt = Artifact("delta", write_names(tiny.vlm, {"p1": "nurse", "p3": "nurse"}, ["p2"], LONG, seed=0))
+        with learnt.mounted(tiny.vlm):
+            assert _read(tiny.vlm, "p1") == job + comma * (SLOT - 1 - len(job)) + name[:1]
+            assert _read(tiny.vlm, "p2") == comma * SLOT
+            assert _read(tiny.vlm, "p3") == full  # a slot that is full keeps what it says
