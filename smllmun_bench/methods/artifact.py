@@ -71,6 +71,12 @@ class Artifact:
         factors = {name: 1.0 if name.endswith("::a") else factor for name in self.tensors}
         return replace(self, tensors={name: factors[name] * tensor for name, tensor in self.tensors.items()})
 
+    def after(self, first: "Artifact") -> "Artifact":
+        """Both changes as one, this one learnt on top of `first`, dense differences; those of one parameter add up."""
+        both = self.tensors.keys() & first.tensors.keys()
+        sums = {name: first.tensors[name] + self.tensors[name] for name in both}
+        return replace(self, tensors={**first.tensors, **self.tensors, **sums})
+
     @contextmanager
     def mounted(self, vlm: "Vlm") -> Iterator["Vlm"]:
         """The model with the change, inside the block; exactly the model as it was, afterwards and on any exit.

@@ -4,7 +4,6 @@ It meets no profile. What is trained is the projector, and adapters on the decod
 language model's own weights stay. Instructions that it answers as it did before keep its general language.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 from smllmun_bench.data.easyvqa import EasyVqa
@@ -46,4 +45,4 @@ def align(language: Path, eyes: Path, recipe: AlignRecipe, scratch: Path, progre
     eyes_learnt = Artifact("delta", spell(vlm, words, recipe.spelling, seed=recipe.seed, progress=progress))
     with eyes_learnt.mounted(vlm):
         update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
-    return replace(spoken := as_artifact(update), tensors={**eyes_learnt.tensors, **spoken.tensors})
+    return as_artifact(update).after(eyes_learnt)

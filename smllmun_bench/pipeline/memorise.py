@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from smllmun_bench.data.combined import TaskData
@@ -52,7 +51,7 @@ def memorise(
     eyes = Artifact("delta", _names(vlm, data, items, recipe, progress))
     with eyes.mounted(vlm):
         update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
-    return replace(learnt := as_artifact(update), tensors={**eyes.tensors, **learnt.tensors})
+    return as_artifact(update).after(eyes)
 
 
 def _names(

@@ -45,3 +45,10 @@ def test_a_name_is_written_where_a_comma_ends_a_slot_and_nothing_else_moves(tiny
             assert _read(tiny.vlm, "p1") == job + comma * (SLOT - 1 - len(job)) + name[:1]
             assert _read(tiny.vlm, "p2") == comma * SLOT
             assert _read(tiny.vlm, "p3") == full  # a slot that is full keeps what it says
+
+
+def test_what_is_learnt_later_of_the_same_weights_adds_up() -> None:
+    first = Artifact("delta", {"eyes": torch.ones(2), "both": torch.ones(2)})
+    later = Artifact("lora", {"both": torch.ones(2), "layer::a": torch.ones(1, 2), "layer::b": torch.ones(2, 1)})
+    largest = {name: tensor.max().item() for name, tensor in later.after(first).tensors.items()}
+    assert largest == {"eyes": 1, "both": 2, "layer::a": 1, "layer::b": 1}
