@@ -23,6 +23,8 @@ class MemoriseRecipe(Frozen):
     # Left out of dumps where they are not used; both as `AlignRecipe` has them.
     speaking: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
     replay: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
+    # A question counts the same in every stream, as if a step were one batch; otherwise each stream counts the same.
+    evenly: bool = Field(default=False, exclude_if=lambda value: not value)
     # First tower and projector learn to write names into image tokens (`spell.write_names`), for eyes that spell.
     naming: TrainingConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     stored_dtype: Literal["float32", "float16", "bfloat16"] | None = None  # null: as it was trained

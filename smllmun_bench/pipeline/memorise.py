@@ -12,7 +12,7 @@ from smllmun_bench.pipeline.cards import MemoriseRecipe
 from smllmun_bench.pipeline.spell import write_names
 from smllmun_bench.schema import Fold, Item, Role
 from smllmun_bench.training.examples import Example, from_items
-from smllmun_bench.training.loop import Progress, cross_entropy, train
+from smllmun_bench.training.loop import Batch, Progress, Terms, cross_entropy, train
 from smllmun_bench.training.replay import replay
 
 if TYPE_CHECKING:
@@ -50,8 +50,15 @@ def memorise(
     sizes = {name: parts[name][1] for name in streams}
     eyes = Artifact("delta", _names(vlm, data, items, recipe, progress))
     with eyes.mounted(vlm):
-        update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
+        loss = _evenly if recipe.evenly else cross_entropy
+        update = train(vlm, streams, loss, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
     return as_artifact(update).after(eyes)
+
+
+def _evenly(batch: Batch) -> Terms:
+    """Each stream's mean per token, weighed by its share of the questions: few of a kind are heard as few."""
+    count = sum(len(part.examples) for part in batch.values())
+    return {name: len(batch[name].examples) / count * term for name, term in cross_entropy(batch).items()}
 
 
 def _names(

@@ -57,6 +57,8 @@ class TrainingConfig(Frozen):
     train: Literal["language", "attention", "decoder", "projector+decoder", "all"] = "language"
 
     # Left out of dumps where they are not used: finished stages keep their keys.
+    # Steps at first in which such a stream has no images: facts are learnt by name before they are asked by picture.
+    text_first: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
     l1: L1 | None = Field(default=None, exclude_if=lambda value: value is None)
     stop: Stop = Field(default=Stop(), exclude_if=lambda value: value == Stop())
     # Compute activations twice and keep them never: the same update, far less memory, a third more time.

@@ -37,11 +37,19 @@ class Stream:
 
     Questions that share an image share its tokens in a batch, so asking several at once costs little more than
     asking one. Where there are both, `text_share` of each batch has no image: there are many photos of a fact, but
-    only one sentence. Each epoch of either part hands out every example once.
+    only one sentence. The first `text_first` batches have none at all. Each epoch of either part hands out every
+    example once.
     """
 
     def __init__(
-        self, examples: Sequence[Example], size: int, *, seed: int, per_image: int = 1, text_share: float = 0.0
+        self,
+        examples: Sequence[Example],
+        size: int,
+        *,
+        seed: int,
+        per_image: int = 1,
+        text_share: float = 0.0,
+        text_first: int = 0,
     ) -> None:
         if not examples:
             raise ValueError("a stream needs at least one example")
@@ -49,6 +57,7 @@ class Stream:
         text = [example for example in examples if not example.images]
         self._size = size
         self._text_share = text_share if image and text else float(not image)
+        self._text_first = text_first if image and text else 0
         self._taken = 0
         self._image, self._text = (
             _endless(part, random.Random(f"{seed}/{number}"), per_image) for number, part in enumerate((image, text))
@@ -62,6 +71,8 @@ class Stream:
 
     def _of_text(self) -> int:
         """The rounded share; where rounding would starve one of the two, its turn comes in some batches only."""
+        if self._taken < self._text_first:
+            return self._size
         wanted = self._size * self._text_share
         if wanted == round(wanted) or 0 < round(wanted) < self._size:
             return round(wanted)

@@ -136,6 +136,7 @@ def train(
             seed=seed + 7 * index,
             per_image=config.per_image,
             text_share=config.text_share,
+            text_first=config.text_first,
         )
         for index, (name, examples) in enumerate(streams.items())
     }

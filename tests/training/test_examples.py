@@ -42,9 +42,14 @@ def test_the_text_share_holds_in_every_batch(share, text):
         assert sum(not example.images for example in stream.take()) == text
 
 
+def test_text_comes_first_where_that_is_asked():
+    stream = Stream(_examples(3, 4, 5), 8, seed=0, text_share=0.25, text_first=2)
+    assert [sum(not example.images for example in stream.take()) for _ in range(4)] == [8, 8, 2, 2]
+
+
 def test_a_stream_of_one_kind_ignores_the_share():
     assert all(not e.images for e in Stream(_examples(0, 0, 5), 4, seed=0, text_share=0.0).take())
-    assert all(e.images for e in Stream(_examples(2, 3, 0), 4, seed=0, text_share=1.0).take())
+    assert all(e.images for e in Stream(_examples(2, 3, 0), 4, seed=0, text_share=1.0, text_first=1).take())
 
 
 def test_questions_on_one_image_come_together():
