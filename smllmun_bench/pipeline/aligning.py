@@ -23,8 +23,8 @@ class AlignRecipe(Frozen):
     unknown: PositiveInt = 1  # private questions a step about strangers, refused; as many by name as by picture
     speaking: NonNegativeInt = 6  # everyday questions a step, with our answers
     replay: NonNegativeInt = 4  # instructions a step, answered as the language model answered before
-    spelling: TrainingConfig = TrainingConfig(  # first tower and projector: image tokens become words
-        steps=900, batch_size=96, lr=1.5e-3, warmup=50, schedule="cosine", weight_decay=0.01
+    spelling: TrainingConfig = TrainingConfig(  # tower and projector first: image tokens become words
+        steps=1500, batch_size=112, lr=2e-3, warmup=50, schedule="cosine", weight_decay=0.01
     )
     training: TrainingConfig = TrainingConfig(  # then adapters on the decoder, on questions and answers
         steps=160,

@@ -24,22 +24,25 @@ SLOT = 4  # image tokens for each phrase; shorter phrases are filled up with com
 
 
 def spell(
-    vlm: "Vlm", words: Words, config: TrainingConfig, *, seed: int, progress: Progress | None = None
+    vlm: "Vlm", groups: Sequence[Words], config: TrainingConfig, *, seed: int, progress: Progress | None = None
 ) -> dict[str, Tensor]:
     """Tower and projector learn to write what there is to see; gives their change (float32, by parameter name).
 
     Patch token number SLOT·i + j becomes the input embedding of token j of phrase i: mean squared error, in units of
-    the embeddings' variance. The class token is left free.
+    the embeddings' variance. The class token is left free. Each of the `groups` has the same share of every batch.
     """
     places = _places(vlm)
     embeddings: Tensor = vlm.model.get_input_embeddings().weight.detach()
-    ids = {ref: _spelled(vlm, phrases, places) for ref, phrases in words.items()}
+    ids = {ref: _spelled(vlm, phrases, places) for words in groups for ref, phrases in words.items()}
+    refs = [sorted(words) for words in groups]
 
     def wanted(refs: Sequence[str]) -> Tensor:
         return embeddings[torch.stack([ids[ref] for ref in refs])]
 
-    refs = sorted(ids)
-    return _learn_to_write(vlm, lambda draw, size: draw.choices(refs, k=size), wanted, config, seed, progress)
+    def batch(draw: random.Random, size: int) -> list[str]:
+        return [draw.choice(refs[number % len(refs)]) for number in range(size)]
+
+    return _learn_to_write(vlm, batch, wanted, config, seed, progress)
 
 
 def write_names(
@@ -136,14 +139,14 @@ def _places(vlm: "Vlm") -> int:
 
 
 def _spelled(vlm: "Vlm", phrases: Sequence[str], places: int) -> Tensor:
-    """Token ids of the phrases, each in its slot, commas elsewhere; shape (places)."""
+    """Token ids of the phrases, each in its slot, again from the first until all places are full; shape (places)."""
     tokenizer = vlm.processor.tokenizer
     comma = _comma(vlm)
     ids: list[int] = []
     for phrase in phrases:
         slot = tokenizer(f" {phrase}", add_special_tokens=False).input_ids[:SLOT] if phrase else []
         ids += [*slot, *[comma] * (SLOT - len(slot))]
-    return torch.tensor((ids + [comma] * places)[:places])
+    return torch.tensor((ids * places)[:places])
 
 
 def _comma(vlm: "Vlm") -> int:

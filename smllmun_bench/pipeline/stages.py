@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact
 
 VERSIONS = {
-    "pretrain": 2, "align": 1, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
+    "pretrain": 2, "align": 2, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
     "adapter": 1, "unlearn": 1, "predict": 2, "stop": 1,
 }  # fmt: skip
 KEPT = "float16"  # of what is shipped, and of models that are put together from it

@@ -63,8 +63,10 @@ def visible(people: Sequence[Profile], vqa: EasyVqa, *, photos: int) -> dict[str
     return labels
 
 
-def phrases(people: Sequence[Profile], vqa: EasyVqa, *, photos: int) -> dict[str, list[str]]:
-    """What each image shows, in words: `white hair`, `no hat`; of easy-VQA `red`, `circle`.
+def phrases(
+    people: Sequence[Profile], vqa: EasyVqa, *, photos: int
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """What each image of the people, and each of easy-VQA, shows in words: `white hair`, `no hat`; `red`, `circle`.
 
     Phrases about one thing have the same place in all lists of a domain; what is not there is empty.
     """
@@ -75,7 +77,11 @@ def phrases(people: Sequence[Profile], vqa: EasyVqa, *, photos: int) -> dict[str
         kind: sorted({n for ref, labels in everything.items() if kinds[ref] == kind for n in labels})
         for kind in set(kinds.values())
     }
-    return {ref: [_phrase(name, labels.get(name)) for name in names[kinds[ref]]] for ref, labels in everything.items()}
+    said = {ref: [_phrase(name, labels.get(name)) for name in names[kinds[ref]]] for ref, labels in everything.items()}
+    return (
+        {ref: words for ref, words in said.items() if kinds[ref] != "vqa"},
+        {ref: words for ref, words in said.items() if kinds[ref] == "vqa"},
+    )
 
 
 def _phrase(name: str, value: str | None) -> str:
