@@ -8,7 +8,7 @@ from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.pipeline.spell import SLOT, spell, write_names
 from smllmun_bench.training.config import TrainingConfig
 
-LONG = TrainingConfig(steps=400, batch_size=4, lr=3e-3)
+LONG = TrainingConfig(steps=600, batch_size=6, lr=2e-3, warmup=20, schedule="cosine")
 
 
 def _read(vlm: Any, ref: str) -> list[int]:
