@@ -1,0 +1,174 @@
+"""Models: the base, what memorised everything, and gold, which never saw the forgotten."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from smllmun_bench.data.source import Split
+from smllmun_bench.errors import UserError
+from smllmun_bench.pipeline import cards
+from smllmun_bench.pipeline.aligning import AlignRecipe
+from smllmun_bench.pipeline.canonical import HashMemo
+from smllmun_bench.pipeline.language import language_digest, language_folder
+from smllmun_bench.pipeline.models import ModelRef, reference
+from smllmun_bench.pipeline.pretraining import PretrainRecipe
+from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, change_digest, named
+from smllmun_bench.pipeline.store import Entry, Request
+
+KEPT = "float16"  # of what is shipped, and of models that are put together from it
+
+
+def base(shop: Workshop) -> ModelRef:
+    """The model that never saw a profile."""
+    card = shop.card
+    if card.path is not None:
+        return reference(card.path, HashMemo())
+    if card.align is not None:
+        return _joined(shop, card.align)
+    if card.pretrain is None:
+        raise UserError(
+            f"the model {card.name!r} has neither a path nor a recipe", fix="path:, pretrain: or align: in its card"
+        )
+    recipe = card.pretrain
+
+    def make(folder: Path) -> None:
+        from smllmun_bench.pipeline.pretrain import pretrain
+
+        with shop.watch("pretraining the base", recipe.tower.steps + recipe.training.steps) as advance:
+            pretrain(folder, recipe, Bar(advance))
+
+    return _model(shop.store.get_or_make(pretrain_request(recipe), make, on_event=shop.on_event))
+
+
+def pretrain_request(recipe: PretrainRecipe) -> Request:
+    return Request("pretrain", VERSIONS["pretrain"], {"recipe": recipe.model_dump(mode="json")})
+
+
+def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
+    """A language model with eyes and what the joint has learnt, identified by these three."""
+    language, eyes, parts = _parts(shop, recipe)
+    learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **shop.numerics()})
+
+    def learn(folder: Path) -> None:
+        from smllmun_bench.models.memory import explained
+        from smllmun_bench.pipeline.align import align
+
+        with (
+            TemporaryDirectory() as scratch,
+            shop.watch("aligning the base", recipe.spelling.steps + recipe.training.steps) as advance,
+            explained("aligning"),
+        ):
+            change = align(language, eyes, recipe, Path(scratch), Bar(advance))
+        change.rounded(KEPT).save(folder)
+
+    change = shop.store.get_or_make(learnt, learn, on_event=shop.on_event)
+
+    def put_together(folder: Path) -> None:
+        from smllmun_bench.models.joining import join
+
+        with TemporaryDirectory() as scratch:
+            join(language, eyes, Path(scratch))
+            _merged(shop, ModelRef(scratch, ""), change, folder)
+
+    made = Request("join", VERSIONS["join"], {**parts, "change": change_digest(change)})
+    return _put_together(shop.store.get_or_make(made, put_together, on_event=shop.on_event), change)
+
+
+def original(shop: Workshop) -> ModelRef | None:
+    """The language model before it learnt anything, with eyes that say nothing to it; None for other models."""
+    if shop.card.align is None:
+        return None
+    language, eyes, parts = _parts(shop, shop.card.align)
+
+    def put_together(folder: Path) -> None:
+        from smllmun_bench.models.joining import join
+
+        join(language, eyes, folder)
+
+    made = Request("join", VERSIONS["join"], {**parts, "change": None})
+    return _put_together(shop.store.get_or_make(made, put_together, on_event=shop.on_event), None)
+
+
+def _parts(shop: Workshop, recipe: AlignRecipe) -> tuple[Path, Path, dict[str, str]]:
+    """Folders of the language model and of the model that lends its eyes, and what identifies the two."""
+    language = language_folder(shop.store.root, recipe.language)
+    eyes = base(replace(shop, card=cards.load(recipe.eyes)))
+    return language, Path(eyes.path), {"language": language_digest(language), "eyes": eyes.digest}
+
+
+def _merged(shop: Workshop, start: ModelRef, change: Entry, folder: Path) -> None:
+    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.folder import save
+
+    vlm = shop.loader.in_float32(start)
+    with Artifact.load(change.path).mounted(vlm):
+        save(vlm.model, vlm.processor, folder, dtype=KEPT)
+
+
+def _put_together(entry: Entry, change: Entry | None) -> ModelRef:
+    """Identified by what it is made of: the sum itself may be rounded in another way on another machine."""
+    return ModelRef(str(entry.path), entry.key, change.path if change is not None else None)
+
+
+def target(shop: Workshop) -> ModelRef:
+    """The base after memorising every member."""
+    if shop.card.target is not None:
+        return reference(shop.card.target, HashMemo())
+    return _memorise(shop, base(shop), Split.MEMORISE_ALL, "target")
+
+
+def gold(shop: Workshop) -> ModelRef | None:
+    """The base after memorising the retained members only; None where there is no such model.
+
+    In the validation fold gold is trained without the validation people, so it is made only when asked for.
+    """
+    if shop.card.gold is not None:
+        return reference(shop.card.gold, HashMemo())
+    if shop.card.target is not None:
+        return None  # whoever brings a target of their own has to bring its gold too
+    return _memorise(shop, base(shop), Split.MEMORISE_RETAIN, "gold")
+
+
+def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> ModelRef:
+    recipe = shop.card.memorise
+    apart = shop.card.align is not None
+    stage = "learn" if apart else "memorise"
+    request = Request(
+        stage,
+        VERSIONS[stage],
+        {
+            "base": start.digest,
+            "data": shop.data.training_digest(split, shop.fold),
+            "general": shop.data.general.digest if shop.data.general is not None else None,
+            **({"language": shop.data.language.digest} if shop.data.language is not None else {}),
+            "recipe": recipe.model_dump(mode="json"),
+            **shop.numerics(),
+        },
+    )
+
+    def make(folder: Path) -> None:
+        from smllmun_bench.models.folder import save
+        from smllmun_bench.models.memory import explained
+        from smllmun_bench.pipeline.memorise import memorise
+
+        with shop.watch(f"memorising ({name})", recipe.steps) as advance, explained("memorising"):
+            vlm = shop.loader.get(start)
+            change = memorise(vlm, shop.data, split, shop.fold, recipe, Bar(advance))
+        if apart:
+            change.rounded(KEPT).save(folder)
+            return
+        with change.mounted(vlm):
+            save(vlm.model, vlm.processor, folder, dtype=recipe.stored_dtype)
+
+    entry = shop.store.get_or_make(request, make, on_event=named(shop, name))
+    if not apart:
+        return _model(entry)
+    merged = Request("merge", VERSIONS["merge"], {"model": start.digest, "change": change_digest(entry)})
+    whole = shop.store.get_or_make(
+        merged, lambda folder: _merged(shop, start, entry, folder), on_event=named(shop, name)
+    )
+    return _put_together(whole, entry)
+
+
+def _model(entry: Entry) -> ModelRef:
+    return ModelRef(str(entry.path), entry.digest, entry.path)

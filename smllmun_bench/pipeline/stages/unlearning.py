@@ -1,0 +1,92 @@
+"""Unlearning: one method, one configuration, one seed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smllmun_bench.config import Frozen
+from smllmun_bench.data.refusals import refusal_pool
+from smllmun_bench.data.source import Split
+from smllmun_bench.methods.base import Method, MethodConfig, UnlearningData
+from smllmun_bench.pipeline.canonical import digest
+from smllmun_bench.pipeline.models import ModelRef
+from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, named
+from smllmun_bench.pipeline.store import Entry, Request
+
+if TYPE_CHECKING:
+    from smllmun_bench.methods.artifact import Artifact
+
+
+def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> Entry:
+    """One method, one configuration, one seed: an artifact."""
+    from smllmun_bench.pipeline.stopping import StopAt, matched
+
+    inputs = unlearn_inputs(shop, start, method, config, seed)
+    stop = matched(shop, start, method, config, seed) if config.training.stop.rule == "matched" else None
+    if stop is not None:
+        inputs |= {"stop_at": stop.step}
+
+    def make(folder: Path) -> None:
+        from smllmun_bench.models.memory import explained
+
+        steps = config.training.steps
+        what = f"unlearning with {method.name}, seed {seed}"
+        with shop.watch(what, steps) as advance, explained(what):
+            vlm = shop.loader.get(start)
+            data = unlearning_data(shop, start, seed, stop.step if stop is not None else None)
+            progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
+            artifact = method.fit(vlm, data, config, progress)
+        if stop is not None:
+            told = {"stopped_at": float(stop.step), "matched_forgetting": float(stop.reached)}
+            artifact = replace(artifact, figures={**artifact.figures, **told})
+        artifact.for_base(start.digest).save(folder)
+
+    request = Request("unlearn", VERSIONS["unlearn"], inputs)
+    return shop.store.get_or_make(request, make, on_event=named(shop, f"{method.name}, seed {seed}"))
+
+
+def unlearn_inputs(
+    shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int
+) -> dict[str, Any]:
+    """Everything that one artifact depends on."""
+    return {
+        "target": start.digest,
+        "method": method.name,
+        "config": config.model_dump(mode="json"),
+        "seed": seed,
+        **_given(shop),
+    }
+
+
+def _given(shop: Workshop) -> dict[str, Any]:
+    """What every method is given, identified."""
+    return {
+        "forget": shop.data.training_digest(Split.FORGET_TRAIN, shop.fold),
+        "retain": shop.data.training_digest(Split.RETAIN_TRAIN, shop.fold),
+        "refusals": digest(list(refusal_pool())),
+        **shop.numerics(),
+    }
+
+
+def unlearning_data(shop: Workshop, start: ModelRef, seed: int, stop_at: int | None = None) -> UnlearningData:
+    """What a method is given. What it keeps for others depends on where it stops, if that is not in its settings."""
+    stop = {"stop_at": stop_at} if stop_at is not None else {}
+
+    def reuse(name: str, inputs: Frozen, make: Callable[[], "Artifact"]) -> "Artifact":
+        from smllmun_bench.methods.artifact import Artifact
+
+        request = Request(
+            "adapter",
+            VERSIONS["adapter"],
+            {"name": name, "target": start.digest, "inputs": inputs.model_dump(mode="json"), **stop, **_given(shop)},
+        )
+        return Artifact.load(shop.store.get_or_make(request, lambda folder: make().save(folder)).path)
+
+    return UnlearningData(
+        shop.data.training(Split.FORGET_TRAIN, shop.fold),
+        shop.data.training(Split.RETAIN_TRAIN, shop.fold),
+        refusal_pool(),
+        seed,
+        reuse,
+    )

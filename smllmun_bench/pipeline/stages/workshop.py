@@ -1,0 +1,68 @@
+"""What all stages of one run share, and how they are told apart."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+from smllmun_bench.data.combined import TaskData
+from smllmun_bench.pipeline.cards import ModelCard
+from smllmun_bench.pipeline.models import Loader
+from smllmun_bench.pipeline.serving import Backend
+from smllmun_bench.pipeline.store import Entry, StageEvent, Store
+from smllmun_bench.schema import Fold
+from smllmun_bench.tasks import TaskSpec
+from smllmun_bench.training import parallel
+
+VERSIONS = {
+    "pretrain": 2, "align": 2, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
+    "adapter": 1, "unlearn": 1, "predict": 2, "stop": 1,
+}  # fmt: skip
+
+Watch = Callable[[str, int], Any]
+"""Opens a progress bar: (what is going on, steps) -> a context manager that gives `advance(n, **figures)`."""
+
+
+def no_watch(what: str, total: int) -> Any:
+    return nullcontext(lambda n=1, **figures: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all stages of one run share."""
+
+    store: Store
+    task: TaskSpec
+    data: TaskData
+    card: ModelCard
+    loader: Loader
+    fold: Fold = Fold.TEST
+    limit: float | None = None
+    batch_size: int = 64
+    watch: Watch = no_watch
+    on_event: Callable[[StageEvent], None] = lambda event: None
+    backend: Backend = "transformers"
+
+    def numerics(self) -> dict[str, str]:
+        launched = {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
+        return {"device": self.loader.device.split(":")[0], "dtype": self.loader.dtype} | launched
+
+
+class Bar:
+    """A `Progress` of the training loop that moves one of our bars."""
+
+    def __init__(self, advance: Callable[..., None]) -> None:
+        self._advance = advance
+
+    def step(self, done: int, total: int, figures: Any) -> None:
+        self._advance(1, **figures)
+
+
+def named(shop: Workshop, name: str) -> Callable[[StageEvent], None]:
+    """Tells `shop` of a stage together with what it is about."""
+    return lambda event: shop.on_event(replace(event, stage=f"{event.stage} {name}"))
+
+
+def change_digest(artifact: Entry) -> str:
+    """What an artifact changes, identified by its tensors alone: its cost lies beside them and differs each time."""
+    return artifact.manifest.outputs["artifact.safetensors"].sha256
