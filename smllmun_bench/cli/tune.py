@@ -23,6 +23,12 @@ def tune(
         typer.Option("--task", "-t", help="A registered task or a YAML file; the one that the model is made for."),
     ] = None,
     budget: Annotated[int | None, typer.Option(min=1, help="Points to try of each method; default: all.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value of all points, where the space does not say another.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the benchmark's files, in upstream's layout.")
+    ] = None,
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training, and of the draw of points.")] = 0,
     write: Annotated[bool, typer.Option("--write", help="Save the best as baselines/<method>/<model>.yaml.")] = False,
@@ -53,18 +59,20 @@ def tune(
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
     if named == ["all"]:
         named = [name for name in methods.names() if tuning.space_path(name).is_file()]
-    starts = [recipes.choose(name, Path(model).name) for name in named]
+    starts = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in named]
     paths = [tuning.space_path(start.method.name) for start in starts]
     todo = [
         tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
         for path, start in zip(paths, starts, strict=True)
     ]
-    asked = Asked(model, task, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
+    asked = Asked(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
     opened = open_shop(asked, console)
     make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
     options = [
         f"--model {model}{f' --task {task}' if task else ''} --seed {seed}",
         f"--budget {budget}" if budget else "",
+        *(f"--set {setting}" for setting in settings or ()),
+        f"--data {data.name}" if data else "",
     ]
     options += [f"--limit {limit:g}" if limit is not None else ""]
     options += [f"--device {device}" if device != "cpu" else ""]
