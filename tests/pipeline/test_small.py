@@ -7,8 +7,10 @@ import pytest
 import tiny_gguf
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from smllmun_bench import tasks
+from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.artifact import Artifact
@@ -117,3 +119,13 @@ def test_without_the_language_model_the_command_that_fetches_it_is_named(
     with pytest.raises(UserError, match="not here yet") as caught:
         stages.base(here)
     assert "models get small" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_shipped_models_keep_their_promises(real_language_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / NAME).symlink_to(real_language_model)
+    done = CliRunner().invoke(app, ["toy", "build", "--model", "small", "--check", "-q", "--store", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("kept") == 5
+    assert not list(tmp_path.glob("v1/learn"))  # what was learnt is the package's, and nothing was trained
