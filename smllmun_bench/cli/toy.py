@@ -33,14 +33,14 @@ def build(
     from smllmun_bench.pipeline import stages
     from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.pipeline.layers import copy_layer
-    from smllmun_bench.pipeline.toy_figures import (
+    from smllmun_bench.pipeline.promises import (
         FIGURES,
         PROMISES,
         Figures,
         broken,
+        figure_items,
         measure,
         measure_original,
-        toy_items,
     )
     from smllmun_bench.report.console import make_console
 
@@ -49,7 +49,7 @@ def build(
     opened = open_shop(Asked(model, task, forget_ratio, store=store, quiet=quiet, finished_only=check), console)
     shop = opened.shop
     built = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
-    items = toy_items(shop, opened.percent)
+    items = figure_items(shop, opened.percent)
     figures: dict[str, Figures] = {}
     for name, ref in built.items():
         if ref is None:

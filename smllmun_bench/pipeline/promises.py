@@ -63,7 +63,7 @@ PROMISES: Mapping[str, tuple[Promise, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ToyItems:
+class FigureItems:
     """What the figures are taken from.
 
     `memory`: every open memory question about every member, image questions on photos that nobody was trained on.
@@ -81,7 +81,7 @@ class ToyItems:
         return sum(map(len, (self.memory, self.understanding, self.general, self.language)))
 
 
-def toy_items(shop: Workshop, forget_percent: int) -> ToyItems:
+def figure_items(shop: Workshop, forget_percent: int) -> FigureItems:
     """Raises UserError for a task whose data does not say who its members are."""
     source = shop.data.benchmark
     if not isinstance(source, RowSource) or shop.data.general is None:
@@ -89,7 +89,7 @@ def toy_items(shop: Workshop, forget_percent: int) -> ToyItems:
     asked = [row for row in source.rows if row.use is Use.EVALUATE and row.fold != "nonmember"]
     beside = shop.data.evaluation(Fold.TEST)
     seeing = sorted(_of(asked, Role.UNDERSTANDING_RETAIN), key=lambda item: stable_int("toy", item.item_id))
-    return ToyItems(
+    return FigureItems(
         tuple(item for item in _of(asked, Role.RETAIN) if item.kind is Kind.OPEN),
         requested(source.rows, Fold.TEST, forget_percent),
         tuple(seeing[:UNDERSTANDING_SAMPLE]),
@@ -98,7 +98,9 @@ def toy_items(shop: Workshop, forget_percent: int) -> ToyItems:
     )
 
 
-def measure(shop: Workshop, path: str, items: ToyItems, *, on_done: Callable[[int], None] = lambda n: None) -> Figures:
+def measure(
+    shop: Workshop, path: str, items: FigureItems, *, on_done: Callable[[int], None] = lambda n: None
+) -> Figures:
     """All figures of the model in the folder `path`, each in [0, 1].
 
     Memory and forget: share of answers that are exactly right. Understanding, general and, where the task asks it,
@@ -128,7 +130,7 @@ def measure(shop: Workshop, path: str, items: ToyItems, *, on_done: Callable[[in
 
 
 def measure_original(
-    shop: Workshop, path: str, items: ToyItems, *, on_done: Callable[[int], None] = lambda n: None
+    shop: Workshop, path: str, items: FigureItems, *, on_done: Callable[[int], None] = lambda n: None
 ) -> Figures:
     """What the language model in the folder `path` could say before it learnt anything: its `language` alone."""
     from smllmun_bench.models.vlm import load
