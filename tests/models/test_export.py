@@ -17,6 +17,7 @@ from smllmun_bench.data.combined import TaskData
 from smllmun_bench.models.vlm import Query, load
 from smllmun_bench.pipeline import cards, recipes, stages
 from smllmun_bench.pipeline.models import Loader
+from smllmun_bench.pipeline.predict import question_of
 from smllmun_bench.pipeline.records import read_predictions
 from smllmun_bench.pipeline.run import PREDICTIONS, run
 from smllmun_bench.pipeline.stages import Workshop
@@ -60,7 +61,7 @@ def invoke(made: dict[str, Any], label: str, out: Path, *more: str, base: bool =
 def answers(vlm: Any, made: dict[str, Any]) -> list[str]:
     shop = made["shop"]
     items = [item for item in stages.questions(shop) if item.kind.value == "open"]
-    queries = [Query(stages.question_of(item, shop.task), item.images) for item in items]
+    queries = [Query(question_of(item, shop.task), item.images) for item in items]
     return [answer.text for answer in vlm.generate(queries, max_new_tokens=4)]
 
 
@@ -132,7 +133,7 @@ def first_words(made: dict[str, Any], model: Any, processor: Any, batch: int) ->
             talks = [
                 [{"role": "user", "content": [
                     *({"type": "image", "image": made["shop"].data.image(ref)} for ref in item.images),
-                    {"type": "text", "text": stages.question_of(item, made["shop"].task)},
+                    {"type": "text", "text": question_of(item, made["shop"].task)},
                 ]}]
                 for item in alike[at : at + batch]
             ]  # fmt: skip
@@ -167,7 +168,7 @@ def test_steering_is_put_on_plain_transformers(made: dict[str, Any], batch: int,
 
     items = [item for item in stages.questions(made["shop"]) if item.kind.value == "open"]
     items = [item for kind in (True, False) for item in items if bool(item.images) == kind]
-    pairs = [(Query(stages.question_of(item, made["shop"].task), item.images), item.answer) for item in items]
+    pairs = [(Query(question_of(item, made["shop"].task), item.images), item.answer) for item in items]
     vlm = load(made["base"], made["shop"].data)
     with Artifact.load(tmp_path / "m").mounted(vlm):
         ours = [row[0] for row in vlm.answer_logprobs(pairs)]

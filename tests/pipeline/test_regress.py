@@ -60,9 +60,10 @@ def test_a_metric_that_broke_is_caught(recorded: Path, monkeypatch: pytest.Monke
 def test_a_prompt_that_changed_is_caught(
     recorded: Path, nano_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from smllmun_bench.pipeline import predict, stages
+    from smllmun_bench.pipeline import predict
+    from smllmun_bench.pipeline.stages import asking
 
-    for module in (predict, stages):
+    for module in (predict, asking):
         monkeypatch.setattr(module, "question_of", lambda item, task: "Hm?")
     shutil.copytree(nano_store, tmp_path / "store")
     result = run_regress(recorded, tmp_path / "store")
