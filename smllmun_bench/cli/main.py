@@ -14,7 +14,7 @@ from smllmun_bench import __version__
 from smllmun_bench.errors import UserError
 
 COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
-    "run", "score", "show", "compare", "leaderboard", "regress", "tune", "metaeval", "sanity",
+    "run", "score", "show", "compare", "leaderboard", "agree", "regress", "tune", "metaeval", "sanity",
     "methods", "tasks", "validate",
     "export",
 )  # fmt: skip

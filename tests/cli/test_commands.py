@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from smllmun_bench import methods
 from smllmun_bench.cli.main import app, dashed
 
-COMMANDS = ("run", "score", "show", "leaderboard", "regress", "tune", "methods", "tasks", "models", "validate")
+COMMANDS = ("run", "score", "show", "leaderboard", "agree", "regress", "tune", "methods", "tasks", "models", "validate")
 HEAVY = ("torch", "transformers", "datasets", "pandas", "evaluate", "peft", "scipy.stats")
 
 

@@ -368,3 +368,19 @@ def test_holm_is_monotone_and_never_smaller(p_values):
     order = np.argsort(p_values, kind="stable")
     assert np.all(np.diff(np.array(adjusted)[order]) >= 0)
     assert min(adjusted) <= min(1, len(p_values) * min(p_values)) + 1e-12
+
+
+ranked = st.integers(2, 12).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 5), min_size=n, max_size=n)] * 2))
+
+
+@given(ranked)
+def test_kendall_is_scipys_and_does_not_care_which_side_comes_first(sides):
+    from scipy.stats import kendalltau
+
+    ours, theirs = sides
+    found, turned = stats.kendall(ours, theirs, draws=20), stats.kendall(theirs, ours, draws=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a constant side
+        expected = kendalltau(ours, theirs).statistic
+    assert found.tau == pytest.approx(expected, nan_ok=True)
+    assert found == pytest.approx(turned, nan_ok=True)
