@@ -1,8 +1,9 @@
-"""Many questions in one row of a batch; questions on one image share its tokens.
+"""Many questions in one row of a batch; questions on one image share its tokens, answers to one question share that.
 
 A row holds blocks, one per image: the prefix (everything up to the end of the image), then the rest of each question.
-A token sees the prefix of its block and its own question only, and positions restart after the prefix, so each
-question gets exactly the logits that it would get alone, for a fraction of the tokens and almost no padding.
+A token sees the prefix of its block, its question and its own answer only, and positions restart where something
+shared ends, so each answer gets exactly the logits that it would get alone, for a fraction of the tokens and almost no
+padding.
 """
 
 from collections import defaultdict
@@ -18,12 +19,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """`members` are indices into the encoded items; the first `prefix` tokens of each are the same."""
+class Asked:
+    """Items that share the next `stem` tokens after their block's prefix: answers to one question. 0: one item."""
 
-    prefix: int
+    stem: int
     members: tuple[int, ...]
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The first `prefix` tokens of all members (indices into the encoded items) are the same: an image's."""
+
+    prefix: int
+    asked: tuple[Asked, ...]
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        return tuple(index for asked in self.asked for index in asked.members)
+
+    @property
+    def length(self) -> int:
+        return self.prefix + sum(asked.length for asked in self.asked)
 
 
 Row = tuple[Block, ...]
@@ -54,9 +71,14 @@ def additive(mask: "Tensor", dtype: "torch.dtype") -> "Tensor":
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
 
 
-def plan_rows(encoded: Sequence[Encoded], image_token: int, *, max_length: int) -> list[Row]:
-    """Which items share a row of at most `max_length` tokens (a longer item has one to itself), longest block first."""
-    blocks = sorted(_blocks(encoded, image_token, max_length), key=lambda block: -block.length)
+def plan_rows(
+    encoded: Sequence[Encoded], image_token: int, *, max_length: int, share_questions: bool = False
+) -> list[Row]:
+    """Which items share a row of at most `max_length` tokens (a longer item has one to itself), longest block first.
+
+    `share_questions`: several answers to one question share its tokens too, its last one apart, which predicts.
+    """
+    blocks = sorted(_blocks(encoded, image_token, max_length, share_questions), key=lambda block: -block.length)
     rows: list[list[Block]] = []
     room: list[int] = []
     for block in blocks:  # first fit, decreasing
@@ -70,7 +92,7 @@ def plan_rows(encoded: Sequence[Encoded], image_token: int, *, max_length: int) 
     return [tuple(row) for row in rows]
 
 
-def _blocks(encoded: Sequence[Encoded], image_token: int, max_length: int) -> list[Block]:
+def _blocks(encoded: Sequence[Encoded], image_token: int, max_length: int, share_questions: bool) -> list[Block]:
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, item in enumerate(encoded):
         groups[item.images].append(index)
@@ -78,18 +100,44 @@ def _blocks(encoded: Sequence[Encoded], image_token: int, max_length: int) -> li
     for images, members in groups.items():
         first = encoded[members[0]].ids
         prefix = max(i for i, token in enumerate(first) if token == image_token) + 1 if images else 0
-        taken: list[int] = []
-        length = prefix
-        for index in members:
-            extra = len(encoded[index].ids) - prefix
-            full = not images or length + extra > max_length or encoded[index].ids[:prefix] != first[:prefix]
+        room = max_length - prefix
+        taken: list[Asked] = []
+        for asked in _asked(encoded, members, prefix, room if share_questions else 0):
+            ids = encoded[asked.members[0]].ids
+            full = not images or sum(a.length for a in taken) + asked.length > room or ids[:prefix] != first[:prefix]
             if taken and full:
-                blocks.append(Block(prefix, tuple(taken), length))
-                taken, length, first = [], prefix, encoded[index].ids
+                blocks.append(Block(prefix, tuple(taken)))
+                taken, first = [], ids
+            taken.append(asked)
+        blocks.append(Block(prefix, tuple(taken)))
+    return blocks
+
+
+def _asked(encoded: Sequence[Encoded], members: Sequence[int], prefix: int, room: int) -> list[Asked]:
+    """Members with the same prompt together, as many as `room` tokens hold; without room each by itself."""
+    prompts: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index in members:
+        item = encoded[index]
+        prompts[item.ids[: item.answer_start] if room > 0 else (index,)].append(index)
+    found: list[Asked] = []
+    for same in prompts.values():
+        stem = max(encoded[same[0]].answer_start - 1 - prefix, 0)
+        taken: list[int] = []
+        length = stem
+        for index in same:
+            extra = len(encoded[index].ids) - prefix - stem
+            if taken and length + extra > room:
+                found.append(_closed(encoded, taken, prefix, stem))
+                taken, length = [], stem
             taken.append(index)
             length += extra
-        blocks.append(Block(prefix, tuple(taken), length))
-    return blocks
+        found.append(_closed(encoded, taken, prefix, stem))
+    return found
+
+
+def _closed(encoded: Sequence[Encoded], members: Sequence[int], prefix: int, stem: int) -> Asked:
+    stem = stem if len(members) > 1 else 0
+    return Asked(stem, tuple(members), stem + sum(len(encoded[index].ids) - prefix - stem for index in members))
 
 
 def pack(encoded: Sequence[Encoded], rows: Sequence[Row], pad: int) -> Packed:
@@ -99,7 +147,8 @@ def pack(encoded: Sequence[Encoded], rows: Sequence[Row], pad: int) -> Packed:
     width = max(sum(block.length for block in row) for row in rows)
     ids = torch.full((len(rows), width), pad, dtype=torch.long)
     positions = torch.zeros((len(rows), width), dtype=torch.long)
-    segment = torch.full((len(rows), width), -1, dtype=torch.long)  # one number per question, 0 in a prefix
+    segment = torch.full((len(rows), width), -1, dtype=torch.long)  # one number per stem and per item, 0 in a prefix
+    parent = torch.full((len(rows), width), -1, dtype=torch.long)  # the segment of an item's stem
     block_of = torch.full((len(rows), width), -1, dtype=torch.long)
     where: list[tuple[int, int, int, int]] = []  # row, place of the prediction, token, item
     images: list[tuple[str, ...]] = []
@@ -113,17 +162,29 @@ def pack(encoded: Sequence[Encoded], rows: Sequence[Row], pad: int) -> Packed:
             positions[r, at : at + block.prefix] = torch.arange(block.prefix)
             segment[r, at : at + block.prefix] = 0
             at += block.prefix
-            for number, index in enumerate(block.members, start=1):
-                item = encoded[index]
-                end = at + len(item.ids) - block.prefix
-                ids[r, at:end] = torch.tensor(item.ids[block.prefix :], dtype=torch.long)
-                positions[r, at:end] = torch.arange(block.prefix, len(item.ids))
-                segment[r, at:end] = number
-                before = at + item.answer_start - block.prefix - 1
-                where += [(r, before + n, token, index) for n, token in enumerate(item.ids[item.answer_start :])]
+            number = 0
+            for asked in block.asked:
+                begun = block.prefix + asked.stem
+                stem = number = number + 1
+                end = at + asked.stem
+                ids[r, at:end] = torch.tensor(encoded[asked.members[0]].ids[block.prefix : begun], dtype=torch.long)
+                positions[r, at:end] = torch.arange(block.prefix, begun)
+                segment[r, at:end] = stem
                 at = end
+                for index in asked.members:
+                    item = encoded[index]
+                    number += 1
+                    end = at + len(item.ids) - begun
+                    ids[r, at:end] = torch.tensor(item.ids[begun:], dtype=torch.long)
+                    positions[r, at:end] = torch.arange(begun, len(item.ids))
+                    segment[r, at:end] = number
+                    parent[r, at:end] = stem
+                    before = at + item.answer_start - begun - 1
+                    where += [(r, before + n, token, index) for n, token in enumerate(item.ids[item.answer_start :])]
+                    at = end
     causal = torch.ones((width, width), dtype=torch.bool).tril()
-    same = (segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0)
+    seen = segment[:, None, :]
+    same = (segment[:, :, None] == seen) | (seen == 0) | (parent[:, :, None] == seen)
     mask = causal & same & (block_of[:, :, None] == block_of[:, None, :]) & (block_of[:, :, None] >= 0)
     mask |= torch.eye(width, dtype=torch.bool)  # padding looks at itself: a row with nothing to see would be NaN
     columns = torch.tensor(where, dtype=torch.long).reshape(-1, 4).unbind(1)

@@ -262,10 +262,10 @@ class Vlm:
         """Log-probability of each token of each answer, EOS included, in nats."""
         encoded = [self.encode(query, answer) for query, answer in pairs]
         result: list[tuple[float, ...]] = [()] * len(encoded)
-        rows = self._rows(encoded) if encoded else []
+        rows = self._rows(encoded, share_questions=True) if encoded else []
 
         def weigh(members: Sequence[int]) -> None:
-            scores = self.score_answers([encoded[index] for index in members])
+            scores = self.score_answers([encoded[index] for index in members], share_questions=True)
             per_item: list[list[float]] = [[] for _ in members]
             for owner, value in zip(scores.owner.tolist(), scores.logp.double().tolist(), strict=True):
                 per_item[owner].append(value)
@@ -282,12 +282,15 @@ class Vlm:
                 limit = in_batches(weigh, members, limit)
         return result
 
-    def score_answers(self, encoded: Sequence[Encoded]) -> AnswerScores:
+    def score_answers(self, encoded: Sequence[Encoded], *, share_questions: bool = False) -> AnswerScores:
         """One forward pass over the answers of `encoded`; keeps the graph when gradients are on.
 
-        Families that keep questions with and without images apart take one pass for each.
+        `share_questions`: answers to one question take its tokens once, and hooks find it once. Families that keep
+        questions with and without images apart take one pass for each.
         """
-        parts = [(group, self._score([encoded[index] for index in group])) for group in self._alike(encoded)]
+        parts = [
+            (group, self._score([encoded[index] for index in group], share_questions)) for group in self._alike(encoded)
+        ]
         if len(parts) == 1:
             return parts[0][1]
         return AnswerScores(
@@ -297,8 +300,8 @@ class Vlm:
             len(encoded),
         )
 
-    def _score(self, encoded: Sequence[Encoded]) -> AnswerScores:
-        rows = self._rows(encoded)
+    def _score(self, encoded: Sequence[Encoded], share_questions: bool) -> AnswerScores:
+        rows = self._rows(encoded, share_questions=share_questions)
         packed = pack(encoded, rows, self.pad_id)
         self.passing = packed
         if self.one_per_row:
@@ -319,11 +322,12 @@ class Vlm:
         """Log-probabilities of that many tokens to whom all of the vocabulary is equally likely."""
         return [-math.log(self.model.get_output_embeddings().weight.shape[0])] * tokens
 
-    def _rows(self, encoded: Sequence[Encoded]) -> list[Row]:
+    def _rows(self, encoded: Sequence[Encoded], *, share_questions: bool = False) -> list[Row]:
         longest = max(len(item.ids) for item in encoded)
         shared = self.family.features_suffice and not self.one_per_row
         limit = PACKED_TOKENS if longest <= PACKED_TOKENS else longest + PACKED_TOKENS  # room for questions beside it
-        return plan_rows(encoded, self.image_token, max_length=limit if shared else 0)  # 0: one item a row
+        most = limit if shared else 0  # 0: one item a row
+        return plan_rows(encoded, self.image_token, max_length=most, share_questions=share_questions and shared)
 
     def _hidden(self, packed: Packed) -> Tensor:
         valid = packed.mask[:, 0].any(dim=1) & (packed.mask[:, 0].sum(dim=2) > 1)

@@ -30,6 +30,15 @@ def test_packed_answers_have_the_log_probabilities_they_have_alone(tiny, mixed):
         assert list(row) == pytest.approx(_alone(tiny.vlm, query, answer), abs=1e-5)
 
 
+def test_answers_that_share_a_question_have_the_log_probabilities_they_have_alone(tiny, mixed):
+    pairs = [(query, answer) for query, own in mixed for answer in (own, "a", "no one knows")]
+    encoded = [tiny.vlm.encode(*pair) for pair in pairs]
+    widths = [sum(block.length for row in tiny.vlm._rows(encoded, share_questions=s) for block in row) for s in (0, 1)]
+    assert widths[1] < widths[0]
+    for pair, row in zip(pairs, tiny.vlm.answer_logprobs(pairs), strict=True):
+        assert list(row) == pytest.approx(_alone(tiny.vlm, *pair), abs=1e-5)
+
+
 def test_the_order_and_the_batch_size_do_not_matter(tiny, mixed):
     whole = tiny.vlm.answer_logprobs(mixed)
     backwards = tiny.vlm.answer_logprobs(mixed[::-1], batch_rows=1)[::-1]
@@ -52,6 +61,32 @@ def test_questions_on_one_image_share_its_tokens():
     assert packed.predict_at.tolist() == [3, 4, 6, 7, 9, 10]
     sees = packed.mask[0, 0, 8].nonzero().flatten().tolist()
     assert sees == [0, 1, 2, 6, 7, 8]  # the image and its own question, not the question before it
+
+
+def test_answers_to_one_question_share_its_tokens():
+    image = 9
+    items = [Encoded((image, 2, 3, *answer), 3, ("a",)) for answer in ((4,), (5, 6))]
+    items.insert(1, Encoded((image, 7, 8), 2, ("a",)))  # another question on the same image, between them
+    (row,) = plan_rows(items, image, max_length=100, share_questions=True)
+    (block,) = row
+    assert (block.members, block.length) == ((0, 2, 1), 1 + 1 + 2 + 3 + 2)
+    packed = pack(items, [row], pad=0)
+    assert packed.ids[0].tolist() == [image, 2, 3, 4, 3, 5, 6, 7, 8]  # the last token of a question predicts: one each
+    assert packed.positions[0].tolist() == [0, 1, 2, 3, 2, 3, 4, 1, 2]
+    assert packed.owner.tolist() == [0, 2, 2, 1]
+    assert packed.target.tolist() == [4, 5, 6, 8]
+    assert packed.predict_at.tolist() == [2, 4, 5, 7]
+    sees = [packed.mask[0, 0, at].nonzero().flatten().tolist() for at in (3, 6, 8)]
+    assert sees == [[0, 1, 2, 3], [0, 1, 4, 5, 6], [0, 7, 8]]
+
+
+@pytest.mark.parametrize("room", [10, 12, 100])
+def test_a_question_with_more_answers_than_a_row_holds_is_asked_again(room):
+    items = [Encoded((1, 2, 3, 4, answer, answer), 4, ()) for answer in range(5, 12)]
+    rows = plan_rows(items, 0, max_length=room, share_questions=True)
+    assert max(sum(block.length for block in row) for row in rows) <= room
+    assert sorted(index for row in rows for block in row for index in block.members) == list(range(7))
+    assert len(rows) == {10: 4, 12: 3, 100: 1}[room]
 
 
 def test_an_item_longer_than_a_row_has_one_to_itself():
