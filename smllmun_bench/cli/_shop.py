@@ -41,6 +41,7 @@ class Asked:
     device_map: str | None = None
     data: Path | None = None
     backend: "Backend" = "transformers"
+    answer_dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
         progress(console, asked.quiet).task,
         _hear(events, console, asked.quiet),
         asked.backend,
+        asked.answer_dtype,
     )
     return Opened(shop, percent, events)
 

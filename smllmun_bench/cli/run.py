@@ -52,6 +52,9 @@ def run(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     device_map: Annotated[str | None, typer.Option(help="auto: over all cards and main memory.")] = None,
     dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the models.")] = _options.Dtype.FLOAT32,
+    answer_dtype: Annotated[
+        _options.Dtype | None, typer.Option(help="Precision in which models answer; that of --dtype.")
+    ] = None,
     backend: Annotated[
         _options.Backend, typer.Option(help="Who answers; vllm: what is plain weights, on a card.")
     ] = _options.Backend.TRANSFORMERS,
@@ -80,7 +83,7 @@ def run(
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
     asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
-    asked = replace(asked, device_map=device_map, data=data, backend=backend.value)
+    asked = replace(asked, device_map=device_map, data=data, backend=backend.value, answer_dtype=answer_dtype)
     if backend is _options.Backend.VLLM and jobs > 1:
         raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
     chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
@@ -152,6 +155,7 @@ def _show(
     rows, out = standings(folders)
     marks = [f"forget {opened.percent} %", shop.card.name]
     marks += [f"limited to {shop.limit:g}"] if shop.limit is not None else []
+    marks += [f"answers in {shop.asking.dtype}"] if shop.asking.dtype != "float32" else []
     marks += ["validation people"] if shop.fold is Fold.VALIDATION else []
     console.print(standings_table(rows, " · ".join([shop.task.name, *marks])))
     console.print("Scores 0–1 with 95 % intervals over people. Arrows: where a good unlearner moves the score.")

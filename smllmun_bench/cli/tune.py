@@ -1,11 +1,13 @@
 """`smllmun-bench tune`: hyperparameters, chosen on validation people."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smllmun_bench.cli import _options
 from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ def tune(
     write: Annotated[bool, typer.Option("--write", help="Save the best as baselines/<method>/<model>.yaml.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that try points at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
+    answer_dtype: Annotated[
+        _options.Dtype | None, typer.Option(help="Precision in which models answer; float32.")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose scores choose; `test` needs --allow-test-selection.")] = (
         Fold.VALIDATION
@@ -45,7 +50,6 @@ def tune(
 ) -> None:
     """Search each method's space (baselines/<method>/space.yaml) on validation people; test people are never asked."""
     from smllmun_bench import methods
-    from smllmun_bench.cli import _options
     from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
     from smllmun_bench.errors import UserError
     from smllmun_bench.pipeline import recipes, tuning
@@ -66,6 +70,7 @@ def tune(
         for path, start in zip(paths, starts, strict=True)
     ]
     asked = Asked(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
+    asked = replace(asked, answer_dtype=answer_dtype)
     opened = open_shop(asked, console)
     make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
     options = [
@@ -76,6 +81,7 @@ def tune(
     ]
     options += [f"--limit {limit:g}" if limit is not None else ""]
     options += [f"--device {device}" if device != "cpu" else ""]
+    options += [f"--answer-dtype {answer_dtype}" if answer_dtype is not None else ""]
     options += ["--fold test --allow-test-selection" if fold is Fold.TEST else ""]
     hopeless: list[str] = []
     for start, points in zip(starts, todo, strict=True):

@@ -70,6 +70,7 @@ class RunManifest(Frozen):
     settings: str = ""  # digest of method, configuration and everything given, without the seed: one row of a table
     # Who answered. Left out where it is transformers, as it always was before there was a choice.
     backend: str = Field(default="transformers", exclude_if=lambda value: value == "transformers")
+    precision: str = Field(default="float32", exclude_if=lambda value: value == "float32")  # in which it answered
     keys: dict[str, str]  # stage -> key in the store
     digests: dict[str, str]  # data, prompts, recipe, model, code
     target_run: str | None = None

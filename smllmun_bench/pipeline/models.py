@@ -41,6 +41,15 @@ class Loader:
         self.device, self.dtype, self.device_map = device, dtype, device_map
         self._last: tuple[str, Vlm] | None = None
         self._banks: dict[str, FeatureBank] = {}
+        self._others: dict[str, Loader] = {dtype: self}
+
+    def at(self, dtype: str) -> "Loader":
+        """The same in another precision. It keeps a model of its own."""
+        if dtype not in self._others:
+            other = Loader(self.source, device=self.device, dtype=dtype, device_map=self.device_map)
+            other._others = self._others
+            self._others[dtype] = other
+        return self._others[dtype]
 
     def get(self, model: ModelRef, on_load: Callable[[str], None] = lambda path: None) -> "Vlm":
         from smllmun_bench.models.vlm import load
@@ -58,7 +67,8 @@ class Loader:
         """Make room on the card for somebody else."""
         from smllmun_bench.models.memory import release
 
-        self._last = None
+        for loader in self._others.values():
+            loader._last = None
         release()
 
     def in_float32(self, model: ModelRef) -> "Vlm":

@@ -167,10 +167,11 @@ def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, e
     return "-".join([*parts, entry.key[:8]])
 
 
-def _backend(entry: Entry | None) -> str:
+def _asked(entry: Entry | None, key: str, usual: str) -> str:
+    """How the answers came about, as their request says."""
     asked = {} if entry is None else entry.manifest.request["inputs"]
     assert isinstance(asked, dict)
-    return str(asked.get("backend", "transformers"))
+    return str(asked.get(key, usual))
 
 
 def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: ModelRef) -> RunManifest:
@@ -189,7 +190,8 @@ def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: Mod
         limit=shop.limit,
         config=None,
         recipe_source="",
-        backend=_backend(entry),
+        backend=_asked(entry, "backend", "transformers"),
+        precision=_asked(entry, "dtype", "float32"),
         keys={"predict": entry.key} if entry is not None else {},
         digests={
             "data": shop.data.benchmark.digest,

@@ -179,7 +179,8 @@ def _unfit(manifest: RunManifest) -> str:
 def _setting(manifest: RunManifest) -> tuple[object, ...]:
     """What has to be equal for two runs to be compared."""
     asked = (manifest.digests.get("data"), manifest.digests.get("task"), manifest.task_version)
-    return (manifest.model, manifest.task, manifest.forget_ratio, manifest.fold, manifest.limit, *asked)
+    people = (manifest.task, manifest.forget_ratio, manifest.fold, manifest.limit)
+    return (manifest.model, manifest.precision, *people, *asked)
 
 
 def _row_key(manifest: RunManifest) -> tuple[object, ...]:
@@ -217,6 +218,7 @@ def _standing(
         **spent,
         run_id=first.run_id,
         version=first.version,
+        precision=None if first.precision == "float32" else first.precision,
         overall_low=overall.low if overall else None,
         overall_high=overall.high if overall else None,
         config=first.settings[:12] or None,

@@ -92,10 +92,11 @@ class LeaderboardRow(Frozen):
     language: Share | None = None
     passages: Share | None = None
     language_loss: NonNegativeFloat | None = None
+    precision: Name | None = None
 
 
 COLUMNS = tuple(LeaderboardRow.model_fields)
-YOUNGER = 3  # of them, at the end: files that were written before there was general language lack them
+YOUNGER = 4  # of them, at the end: files that were written before there were such lack the last ones
 
 
 def rank(rows: Iterable[LeaderboardRow]) -> tuple[LeaderboardRow, ...]:
@@ -273,7 +274,7 @@ def _value(cell: str) -> str | None:
 
 
 def _check_header(header: Sequence[str], source: str) -> None:
-    if tuple(header) in (COLUMNS, COLUMNS[:-YOUNGER]):
+    if len(header) >= len(COLUMNS) - YOUNGER and tuple(header) == COLUMNS[: len(header)]:
         return
     where = f"{source}, line 1"
     if not header:

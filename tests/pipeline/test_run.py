@@ -18,6 +18,7 @@ from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.records import read_predictions, read_scored_items
 from smllmun_bench.pipeline.run import ITEMS, PREDICTIONS, SCORES, Finished, run
 from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.standings import find_runs, standings
 from smllmun_bench.pipeline.store import Action, StageEvent, Store
 
 QUICK = ("training.steps=2", "training.batch_size=4")
@@ -170,3 +171,33 @@ def test_perturbed_answers_are_weighed_per_token(shop_at: Any, tmp_path: Path) -
     rows = vlm.answer_logprobs([(Query(item.question, item.images), wrong) for wrong in item.perturbed_answers])
     means = [sum(row) / len(row) for row in rows]
     assert list(prediction.perturbed_logprobs) == pytest.approx(means, abs=1e-4)
+
+
+def test_answers_in_another_precision_are_rows_of_their_own_of_the_same_weights(shop_at: Any, tmp_path: Path) -> None:
+    exact = go(shop_at(tmp_path / "store"), tmp_path / "out", "ga")
+    events: list[StageEvent] = []
+    rounded = go(shop_at(tmp_path / "store", events, answer_dtype="bfloat16"), tmp_path / "out", "ga")
+    made = {event.stage.split()[0] for event in events if event.action is Action.MADE}
+    assert made == {"predict"}  # nothing is unlearned again
+    assert [(f.manifest.precision, f.manifest.label) for f in (exact[-1], rounded[-1])] == [
+        ("float32", "ga"),
+        ("bfloat16", "ga"),
+    ]
+    rows, out = standings(find_runs(tmp_path / "out"))
+    assert not out
+    assert sorted((s.row.method, s.row.seeds, s.row.precision or "") for s in rows if s.row.method == "ga") == [
+        ("ga", 1, ""),
+        ("ga", 1, "bfloat16"),
+    ]
+
+
+def test_models_of_our_recipes_are_one_whatever_the_device_and_precision(
+    nano_store: Path, make_shop: Any, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(nano_store, tmp_path / "store"))
+    events: list[StageEvent] = []
+    shop = make_shop(root, on_event=events.append)
+    shop = replace(shop, loader=Loader(shop.data, device="cpu", dtype="bfloat16"))
+    assert stages.target(shop).digest == stages.target(make_shop(root)).digest
+    assert {event.action for event in events} == {Action.REUSED}
+    assert shop.asking.dtype == "bfloat16"

@@ -29,9 +29,9 @@ def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> t
         "prompts": digest(prompts),
         "generation": shop.task.generation.model_dump(mode="json"),
         "choice": shop.task.choice.model_dump(mode="json") if shop.task.choice is not None else None,
-        **shop.numerics(),
+        **shop.numerics(shop.asking),
         # Rounding depends on the shapes of batches in half precision; in float32 the texts do not.
-        "batch_size": shop.batch_size if shop.loader.dtype != "float32" else None,
+        "batch_size": shop.batch_size if shop.asking.dtype != "float32" else None,
     }
     backend = backend_of(shop.backend, artifact)
     if backend != "transformers":
@@ -42,7 +42,7 @@ def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> t
         most = max((len(item.images) for item in items), default=0)
         with (
             shop.watch(f"asking {name}", len(items)) as advance,
-            answering(shop.loader, model, artifact, backend, most) as vlm,
+            answering(shop.asking, model, artifact, backend, most) as vlm,
         ):
             rows = parallel.divided(
                 lambda part: predict(

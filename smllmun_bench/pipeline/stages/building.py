@@ -47,7 +47,7 @@ def pretrain_request(recipe: PretrainRecipe) -> Request:
 def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
     """A language model with eyes and what the joint has learnt, identified by these three."""
     language, eyes, parts = _parts(shop, recipe)
-    learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **shop.numerics()})
+    learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **shop.built()})
 
     def learn(folder: Path) -> None:
         from smllmun_bench.models.memory import explained
@@ -142,7 +142,7 @@ def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Model
             "general": shop.data.general.digest if shop.data.general is not None else None,
             **({"language": shop.data.language.digest} if shop.data.language is not None else {}),
             "recipe": recipe.model_dump(mode="json"),
-            **shop.numerics(),
+            **shop.built(),
         },
     )
 
@@ -152,7 +152,7 @@ def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Model
         from smllmun_bench.pipeline.memorise import memorise
 
         with shop.watch(f"memorising ({name})", recipe.steps) as advance, explained("memorising"):
-            vlm = shop.loader.get(start)
+            vlm = shop.loader.at(shop.built()["dtype"]).get(start)
             change = memorise(vlm, shop.data, split, shop.fold, recipe, Bar(advance))
         if apart:
             change.rounded(KEPT).save(folder)

@@ -42,10 +42,26 @@ class Workshop:
     watch: Watch = no_watch
     on_event: Callable[[StageEvent], None] = lambda event: None
     backend: Backend = "transformers"
+    answer_dtype: str | None = None  # precision in which a model answers; none: the one that it is trained in
 
-    def numerics(self) -> dict[str, str]:
-        launched = {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
-        return {"device": self.loader.device.split(":")[0], "dtype": self.loader.dtype} | launched
+    @property
+    def asking(self) -> Loader:
+        """Where models that are asked come from."""
+        return self.loader.at(self.answer_dtype or self.loader.dtype)
+
+    def numerics(self, loader: Loader | None = None) -> dict[str, str]:
+        """What rounding depends on, in what `loader` gives (none: models that are trained)."""
+        loader = loader or self.loader
+        return {"device": loader.device.split(":")[0], "dtype": loader.dtype} | _launched()
+
+    def built(self) -> dict[str, str]:
+        """The same for base, target and gold. Those of a recipe of ours are trained in float32, and are one model on
+        every device, so that what ships is found whatever `--device` and `--dtype` say."""
+        return self.numerics() if self.card.path is not None else {"device": "cpu", "dtype": "float32"} | _launched()
+
+
+def _launched() -> dict[str, str]:
+    return {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
 
 
 class Bar:
