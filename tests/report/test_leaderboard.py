@@ -15,6 +15,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.report.console import make_console
 from smllmun_bench.report.leaderboard import (
     COLUMNS,
+    YOUNGER,
     LeaderboardRow,
     RowKind,
     caveats,
@@ -211,10 +212,11 @@ def test_rows_without_caveats_need_no_lines() -> None:
     assert caveats([row("a", gate="ok", within_noise="none"), row("gold", kind="reference", fidelity=None)]) == []
 
 
-def test_a_file_from_before_there_was_language_is_read() -> None:
+@pytest.mark.parametrize("missing", range(1, YOUNGER + 1))
+def test_a_file_from_before_there_were_the_last_columns_is_read(missing: int) -> None:
     rows = [row("npo", overall=0.5), row("target", kind="reference", fidelity=None)]
-    older = "".join(line.rsplit(",", 3)[0] + "\r\n" for line in to_csv(rows).splitlines())
-    assert "language" not in older
+    older = "".join(line.rsplit(",", missing)[0] + "\r\n" for line in to_csv(rows).splitlines())
+    assert COLUMNS[-missing] not in older
     assert from_csv(older, source="old.csv") == tuple(rows)
 
 
