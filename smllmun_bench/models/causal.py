@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.folder import hush
 
 KIND = "llama"  # the architecture that the converters know
 TRY = "the GGUF file or a transformers folder of a Llama-like chat model, such as SmolLM2-135M-Instruct"
@@ -66,11 +67,3 @@ def convert(source: Path, folder: Path) -> Written:
         missing = sorted(seen["missing_keys"])
         raise UserError(f"{len(missing)} weights are missing, {missing[0]!r} is one", where=where, fix=TRY)
     return Written(write(model, tokenizer, folder, where=where))
-
-
-def hush() -> None:
-    """transformers tells only errors, and draws no bars."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()

@@ -17,6 +17,7 @@ from smllmun_bench.models.decoding import Stop, greedy, prefix_length
 from smllmun_bench.models.doors import Door, Seats
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of, load_processor
+from smllmun_bench.models.folder import hush
 from smllmun_bench.models.memory import device_of, in_batches, is_shortage, release
 from smllmun_bench.models.packing import Packed, Row, pack, plan_rows
 from smllmun_bench.models.vision import FeatureBank
@@ -412,10 +413,8 @@ def load(
             that are not safetensors or do not fit into memory, unknown dtype.
     """
     from transformers import AutoConfig
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    hush()
     local = Path(path).expanduser()
     where = str(local if local.is_dir() else path)
     kind = getattr(torch, dtype, None)
