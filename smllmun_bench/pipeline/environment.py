@@ -1,6 +1,8 @@
 """With which software, on what machine, and at what cost a stage ran. Recorded beside results, never part of a key."""
 
+import ctypes
 import functools
+import gc
 import hashlib
 import os
 import platform
@@ -86,7 +88,13 @@ def git_commit(folder: Path) -> str | None:
 
 
 def reset_peak_memory() -> None:
-    """Start a new measurement of `peak_memory_mb`, where the system can do that (Linux)."""
+    """Start a new measurement of `peak_memory_mb`, where the system can do that (Linux).
+
+    What earlier work has let go, and the C library still keeps, is given back first, so that it is not counted again.
+    """
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
     try:
         _CLEAR.write_text("5")
     except OSError:
