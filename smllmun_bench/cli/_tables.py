@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from smllmun_bench.report.console import plain
 from smllmun_bench.report.leaderboard import marked
 from smllmun_bench.report.table import (
+    ANSWER_COLUMNS,
     MISSING,
     SCORE_COLUMNS,
-    Column,
     Figure,
     ScoreRow,
     add_score_columns,
@@ -16,18 +16,11 @@ from smllmun_bench.report.table import (
     new_table,
     score_table,
 )
-from smllmun_bench.schema import Direction
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from smllmun_bench.pipeline.standings import Standing
-
-ANSWER_COLUMNS = (
-    Column("refusal_forget", "refused\non forget", Direction.NONE),
-    Column("refusal_retain", "over-\nrefused", Direction.DOWN),
-    Column("broken", "broken", Direction.DOWN),
-)
 
 
 def standings_table(rows: Iterable["Standing"], title: str) -> "Table":

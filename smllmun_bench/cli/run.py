@@ -53,7 +53,7 @@ def run(
     device_map: Annotated[str | None, typer.Option(help="auto: over all cards and main memory.")] = None,
     dtype: Annotated[_options.Dtype, typer.Option(help="Precision of the models.")] = _options.Dtype.FLOAT32,
     answer_dtype: Annotated[
-        _options.Dtype | None, typer.Option(help="Precision in which models answer; that of --dtype.")
+        _options.Dtype | None, typer.Option(help="Precision of the answers; default: that of --dtype.")
     ] = None,
     backend: Annotated[
         _options.Backend, typer.Option(help="Who answers; vllm: what is plain weights, on a card.")
@@ -83,7 +83,9 @@ def run(
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
     asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
-    asked = replace(asked, device_map=device_map, data=data, backend=backend.value, answer_dtype=answer_dtype)
+    asked = replace(
+        asked, device_map=device_map, data=data, backend=backend.value, answer_dtype=answer_dtype and answer_dtype.value
+    )
     if backend is _options.Backend.VLLM and jobs > 1:
         raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
     chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]

@@ -37,7 +37,7 @@ def tune(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that try points at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     answer_dtype: Annotated[
-        _options.Dtype | None, typer.Option(help="Precision in which models answer; float32.")
+        _options.Dtype | None, typer.Option(help="Precision of the answers; default: float32.")
     ] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose scores choose; `test` needs --allow-test-selection.")] = (
@@ -70,7 +70,7 @@ def tune(
         for path, start in zip(paths, starts, strict=True)
     ]
     asked = Asked(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
-    asked = replace(asked, answer_dtype=answer_dtype)
+    asked = replace(asked, answer_dtype=answer_dtype and answer_dtype.value)
     opened = open_shop(asked, console)
     make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
     options = [

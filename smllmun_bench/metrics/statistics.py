@@ -28,6 +28,7 @@ class Correlation(NamedTuple):
     tau: float
     low: float
     high: float
+    p: float
 
 
 ByIdentity = Mapping[str, Sequence[float]]
@@ -165,26 +166,32 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray, *, seed: int, draws: 
 
 
 def kendall(ours: Sequence[float], theirs: Sequence[float], *, draws: int = 2000, seed: int = 0) -> Correlation:
-    """Kendall's τ_b of two rankings of the same things, with the interval that comes from drawing the things again.
+    """Kendall's τ_b of two rankings of the same things, with the interval that comes from drawing the things again,
+    and the permutation p that the rankings have nothing to do with each other.
 
     (concordant − discordant) / √(pairs that `ours` tells apart · pairs that `theirs` tells apart), in [−1, 1]. NaN if
-    one side tells nothing apart; draws that do not are left out. The interval is wide for few things, and says nothing
-    about how sure each value is. Raises ValueError for unequal lengths, fewer than two values, or NaN.
+    one side tells nothing apart; draws that do not are left out. The interval says nothing about how sure each value
+    is, and where no pair disagrees it has no width, however few things there are: p then tells what that is worth.
+    p is two-sided, with the observed order counted. Raises ValueError for unequal lengths, fewer than two values, or
+    NaN.
 
-    >>> kendall([1, 2, 3, 4], [1, 2, 4, 3]).tau
-    0.6666666666666666
+    >>> [round(value, 2) for value in kendall([1, 2, 3, 4], [1, 2, 4, 3])]
+    [0.67, -1.0, 1.0, 0.35]
     """
     if len(ours) != len(theirs) or len(ours) < 2 or any(math.isnan(value) for value in (*ours, *theirs)):
         raise ValueError("two values for each of at least two things, and no NaN")
     n = len(ours)
     a, b = (np.sign(np.subtract.outer(values, values)) for values in (np.asarray(ours), np.asarray(theirs)))
-    weights = np.vstack([np.ones((1, n)), np.random.default_rng(seed).multinomial(n, [1 / n] * n, draws)])
+    random = np.random.default_rng(seed)
+    weights = np.vstack([np.ones((1, n)), random.multinomial(n, [1 / n] * n, draws)])
     both, first, second = (((weights @ pairs) * weights).sum(axis=1) for pairs in (a * b, a * a, b * b))
     norm = np.sqrt(first * second)
     taus = np.divide(both, norm, out=np.full(draws + 1, np.nan), where=norm > 0)
     if math.isnan(taus[0]):
-        return Correlation(math.nan, math.nan, math.nan)
-    return Correlation(float(taus[0]), *_percentiles(taus[1:][~np.isnan(taus[1:])], 0.95))
+        return Correlation(math.nan, math.nan, math.nan, math.nan)
+    shuffled = [abs((a * b[np.ix_(order, order)]).sum()) for order in (random.permutation(n) for _ in range(draws))]
+    p = (1 + sum(value >= abs(both[0]) for value in shuffled)) / (1 + draws)
+    return Correlation(float(taus[0]), *_percentiles(taus[1:][~np.isnan(taus[1:])], 0.95), float(p))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

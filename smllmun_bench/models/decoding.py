@@ -14,7 +14,7 @@ from torch import Tensor
 
 from smllmun_bench.models.encoding import Encoded
 from smllmun_bench.models.memory import device_of
-from smllmun_bench.models.packing import additive
+from smllmun_bench.models.packing import additive, prefix_length
 
 Embed = Callable[[Tensor, tuple[tuple[str, ...], ...]], Tensor]
 """(ids (B, L), images of the rows that have some) -> input embeddings (B, L, hidden)."""
@@ -27,13 +27,6 @@ class Stop:
     ids: frozenset[int]
     pad: int
     most: int  # new tokens
-
-
-def prefix_length(item: Encoded, image_token: int) -> int:
-    """How many tokens of a question its image shares with other questions: all up to the image's last one."""
-    if not item.images:
-        return 0
-    return len(item.ids) - item.ids[::-1].index(image_token)
 
 
 @torch.inference_mode()

@@ -1,9 +1,9 @@
-"""Many questions in one row of a batch; questions on one image share its tokens, answers to one question share that.
+"""Many questions in one row of a batch; questions on one image share its tokens.
 
 A row holds blocks, one per image: the prefix (everything up to the end of the image), then the rest of each question.
-A token sees the prefix of its block, its question and its own answer only, and positions restart where something
-shared ends, so each answer gets exactly the logits that it would get alone, for a fraction of the tokens and almost no
-padding.
+When answers are weighed, those to one question share its tokens too, all but the last, which predicts. A token sees
+the prefix of its block, its question and its own answer only, and positions restart where something shared ends, so
+each answer gets exactly the logits that it would get alone, for a fraction of the tokens and almost no padding.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """Items that share the next `stem` tokens after their block's prefix: answers to one question. 0: one item."""
 
     stem: int
@@ -32,15 +32,15 @@ class Block:
     """The first `prefix` tokens of all members (indices into the encoded items) are the same: an image's."""
 
     prefix: int
-    asked: tuple[Asked, ...]
+    questions: tuple[Question, ...]
 
     @property
     def members(self) -> tuple[int, ...]:
-        return tuple(index for asked in self.asked for index in asked.members)
+        return tuple(index for question in self.questions for index in question.members)
 
     @property
     def length(self) -> int:
-        return self.prefix + sum(asked.length for asked in self.asked)
+        return self.prefix + sum(question.length for question in self.questions)
 
 
 Row = tuple[Block, ...]
@@ -71,6 +71,13 @@ def additive(mask: "Tensor", dtype: "torch.dtype") -> "Tensor":
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
 
 
+def prefix_length(item: Encoded, image_token: int) -> int:
+    """How many tokens of a question its image shares with other questions: all up to the image's last one."""
+    if not item.images:
+        return 0
+    return len(item.ids) - item.ids[::-1].index(image_token)
+
+
 def plan_rows(
     encoded: Sequence[Encoded], image_token: int, *, max_length: int, share_questions: bool = False
 ) -> list[Row]:
@@ -93,51 +100,53 @@ def plan_rows(
 
 
 def _blocks(encoded: Sequence[Encoded], image_token: int, max_length: int, share_questions: bool) -> list[Block]:
-    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    groups: dict[tuple[tuple[str, ...], tuple[int, ...], int], list[int]] = defaultdict(list)
     for index, item in enumerate(encoded):
-        groups[item.images].append(index)
+        prefix = prefix_length(item, image_token)
+        # Where an answer follows its image at once, the image's last token predicts it and cannot be shared.
+        apart = index if item.images and item.answer_start <= prefix else -1
+        groups[item.images, item.ids[:prefix], apart].append(index)
     blocks: list[Block] = []
-    for images, members in groups.items():
-        first = encoded[members[0]].ids
-        prefix = max(i for i, token in enumerate(first) if token == image_token) + 1 if images else 0
+    for (images, shared, _), members in groups.items():
+        prefix = len(shared)
         room = max_length - prefix
-        taken: list[Asked] = []
-        for asked in _asked(encoded, members, prefix, room if share_questions else 0):
-            ids = encoded[asked.members[0]].ids
-            full = not images or sum(a.length for a in taken) + asked.length > room or ids[:prefix] != first[:prefix]
-            if taken and full:
+        taken: list[Question] = []
+        left = room
+        for question in _questions(encoded, members, prefix, room if share_questions else 0):
+            if taken and (not images or question.length > left):
                 blocks.append(Block(prefix, tuple(taken)))
-                taken, first = [], ids
-            taken.append(asked)
+                taken, left = [], room
+            taken.append(question)
+            left -= question.length
         blocks.append(Block(prefix, tuple(taken)))
     return blocks
 
 
-def _asked(encoded: Sequence[Encoded], members: Sequence[int], prefix: int, room: int) -> list[Asked]:
+def _questions(encoded: Sequence[Encoded], members: Sequence[int], prefix: int, room: int) -> list[Question]:
     """Members with the same prompt together, as many as `room` tokens hold; without room each by itself."""
     prompts: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for index in members:
         item = encoded[index]
         prompts[item.ids[: item.answer_start] if room > 0 else (index,)].append(index)
-    found: list[Asked] = []
+    found: list[Question] = []
     for same in prompts.values():
-        stem = max(encoded[same[0]].answer_start - 1 - prefix, 0)
+        stem = encoded[same[0]].answer_start - 1 - prefix
         taken: list[int] = []
-        length = stem
+        left = room - stem
         for index in same:
-            extra = len(encoded[index].ids) - prefix - stem
-            if taken and length + extra > room:
-                found.append(_closed(encoded, taken, prefix, stem))
-                taken, length = [], stem
+            length = len(encoded[index].ids) - prefix - stem
+            if taken and length > left:
+                found.append(_question(encoded, taken, prefix, stem))
+                taken, left = [], room - stem
             taken.append(index)
-            length += extra
-        found.append(_closed(encoded, taken, prefix, stem))
+            left -= length
+        found.append(_question(encoded, taken, prefix, stem))
     return found
 
 
-def _closed(encoded: Sequence[Encoded], members: Sequence[int], prefix: int, stem: int) -> Asked:
+def _question(encoded: Sequence[Encoded], members: Sequence[int], prefix: int, stem: int) -> Question:
     stem = stem if len(members) > 1 else 0
-    return Asked(stem, tuple(members), stem + sum(len(encoded[index].ids) - prefix - stem for index in members))
+    return Question(stem, tuple(members), stem + sum(len(encoded[index].ids) - prefix - stem for index in members))
 
 
 def pack(encoded: Sequence[Encoded], rows: Sequence[Row], pad: int) -> Packed:
@@ -163,15 +172,15 @@ def pack(encoded: Sequence[Encoded], rows: Sequence[Row], pad: int) -> Packed:
             segment[r, at : at + block.prefix] = 0
             at += block.prefix
             number = 0
-            for asked in block.asked:
-                begun = block.prefix + asked.stem
+            for question in block.questions:
+                begun = block.prefix + question.stem
                 stem = number = number + 1
-                end = at + asked.stem
-                ids[r, at:end] = torch.tensor(encoded[asked.members[0]].ids[block.prefix : begun], dtype=torch.long)
+                end = at + question.stem
+                ids[r, at:end] = torch.tensor(encoded[question.members[0]].ids[block.prefix : begun], dtype=torch.long)
                 positions[r, at:end] = torch.arange(block.prefix, begun)
                 segment[r, at:end] = stem
                 at = end
-                for index in asked.members:
+                for index in question.members:
                     item = encoded[index]
                     number += 1
                     end = at + len(item.ids) - begun

@@ -13,13 +13,13 @@ from PIL import Image
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.decoding import Stop, greedy, prefix_length
+from smllmun_bench.models.decoding import Stop, greedy
 from smllmun_bench.models.doors import Door, Seats
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of, load_processor
 from smllmun_bench.models.folder import hush
 from smllmun_bench.models.memory import device_of, in_batches, is_shortage, release
-from smllmun_bench.models.packing import Packed, Row, pack, plan_rows
+from smllmun_bench.models.packing import Packed, Row, pack, plan_rows, prefix_length
 from smllmun_bench.models.vision import FeatureBank
 
 PACKED_TOKENS = 256  # of a row, or beside a longer image: long enough for several questions, short for dense masks
@@ -328,7 +328,7 @@ class Vlm:
         shared = self.family.features_suffice and not self.one_per_row
         limit = PACKED_TOKENS if longest <= PACKED_TOKENS else longest + PACKED_TOKENS  # room for questions beside it
         most = limit if shared else 0  # 0: one item a row
-        return plan_rows(encoded, self.image_token, max_length=most, share_questions=share_questions and shared)
+        return plan_rows(encoded, self.image_token, max_length=most, share_questions=share_questions)
 
     def _hidden(self, packed: Packed) -> Tensor:
         valid = packed.mask[:, 0].any(dim=1) & (packed.mask[:, 0].sum(dim=2) > 1)

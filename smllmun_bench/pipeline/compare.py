@@ -192,6 +192,8 @@ def _notes(a: Side, b: Side) -> list[str]:
     if a.manifest is not None and b.manifest is not None:
         if a.manifest.model != b.manifest.model:
             notes.append(f"two models, {a.manifest.model} and {b.manifest.model}: methods and models are mixed here")
+        if a.manifest.precision != b.manifest.precision:
+            notes.append(f"answers in {a.manifest.precision} and in {b.manifest.precision}")
         if a.manifest.digests.get("prompts") != b.manifest.digests.get("prompts"):
             notes.append("the questions were put in different words (prompts differ)")
         if a.manifest.seed is not None or b.manifest.seed is not None:

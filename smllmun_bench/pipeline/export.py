@@ -18,6 +18,7 @@ from smllmun_bench.pipeline import cards, export_steering
 from smllmun_bench.pipeline.canonical import HashMemo
 from smllmun_bench.pipeline.entry import Entry, read_entry
 from smllmun_bench.pipeline.export_card import Form, card_text, facts_text
+from smllmun_bench.pipeline.layers import PUT_TOGETHER
 from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.models import reference
 from smllmun_bench.pipeline.standings import RunFolder
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from smllmun_bench.methods.artifact import Artifact
+
+MODELS = ("memorise", "pretrain", *PUT_TOGETHER)  # stages that leave a model folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,11 @@ def _by_key(store: Store, stage: str, key: str) -> Entry:
 def _start(manifest: RunManifest, store: Store, base: str | None) -> str:
     wanted = manifest.digests["model"]
     if base is None:
-        for stage in ("memorise", "pretrain"):
+        for stage in MODELS:
             for folder in store.entries(stage):
-                if read_entry(folder, folder.name).digest == wanted:
+                # What is put together is identified by what it is made of, everything else by what is in it.
+                same = folder.name if stage in PUT_TOGETHER else read_entry(folder, folder.name).digest
+                if same == wanted:
                     return str(folder)
         card = cards.load(manifest.model) if manifest.model in cards.names() else None
         known = [path for path in (card.target, card.gold, card.path) if path] if card is not None else []

@@ -112,7 +112,7 @@ def _measured(shop: Workshop, asked: _Asked, model: ModelRef, artifact: Entry | 
         "attack": attack,
         "items": shop.data.evaluation_digest([*asked.items, *asked.strangers, *asked.taught]),
         "task": digest(shop.task.model_dump(mode="json")),
-        **shop.numerics(),
+        **shop.numerics(shop.loader),
     }
 
     def make(folder: Path) -> None:

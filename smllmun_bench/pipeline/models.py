@@ -34,7 +34,10 @@ def reference(path: str, memo: HashMemo) -> ModelRef:
 
 
 class Loader:
-    """Keeps the last model in memory; image features are shared by all models whose towers are equal."""
+    """Keeps the last model in memory; image features are shared by all models whose towers are equal.
+
+    It is one of a family, one for each precision (`at`), of which one at a time holds a model.
+    """
 
     def __init__(self, source: "ImageSource", *, device: str, dtype: str, device_map: str | None = None) -> None:
         self.source = source
@@ -44,7 +47,7 @@ class Loader:
         self._others: dict[str, Loader] = {dtype: self}
 
     def at(self, dtype: str) -> "Loader":
-        """The same in another precision. It keeps a model of its own."""
+        """The same in another precision."""
         if dtype not in self._others:
             other = Loader(self.source, device=self.device, dtype=dtype, device_map=self.device_map)
             other._others = self._others
@@ -56,7 +59,8 @@ class Loader:
 
         if self._last is not None and self._last[0] == model.digest:
             return self._last[1]
-        self._last = None  # let the old one go before the new one comes
+        for loader in self._others.values():
+            loader._last = None  # let the old one go before the new one comes
         on_load(model.path)
         vlm = load(model.path, self.source, device=self.device, dtype=self.dtype, device_map=self.device_map)
         vlm.bank = self._banks.setdefault(_eyes(vlm) or model.digest, vlm.bank)

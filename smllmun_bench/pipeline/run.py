@@ -111,15 +111,15 @@ def _references(shop: Workshop, forget_percent: int, output: Path) -> _Reference
 def _unlearned(
     shop: Workshop, references: _References, choice: Chosen, seed: int, forget_percent: int, output: Path
 ) -> Finished:
-    settings = digest(
-        {"label": choice.label, "config": choice.config.model_dump(mode="json"), "data": shop.data.benchmark.digest}
-    )
+    trained = {"dtype": shop.loader.dtype} if shop.loader.dtype != "float32" else {}
+    config = choice.config.model_dump(mode="json")
+    settings = digest({"label": choice.label, "config": config, "data": shop.data.benchmark.digest, **trained})
     common = {
         "label": choice.label,
         "kind": "test-time" if suppresses(choice.method) else "weights",
         "fidelity": choice.method.fidelity,
         "seed": seed,
-        "config": choice.config.model_dump(mode="json"),
+        "config": config,
         "recipe_source": choice.source,
         "selected_on": choice.selected_on,
         "settings": settings,
@@ -167,11 +167,10 @@ def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, e
     return "-".join([*parts, entry.key[:8]])
 
 
-def _asked(entry: Entry | None, key: str, usual: str) -> str:
-    """How the answers came about, as their request says."""
+def _backend(entry: Entry | None) -> str:
     asked = {} if entry is None else entry.manifest.request["inputs"]
     assert isinstance(asked, dict)
-    return str(asked.get(key, usual))
+    return str(asked.get("backend", "transformers"))
 
 
 def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: ModelRef) -> RunManifest:
@@ -190,8 +189,8 @@ def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: Mod
         limit=shop.limit,
         config=None,
         recipe_source="",
-        backend=_asked(entry, "backend", "transformers"),
-        precision=_asked(entry, "dtype", "float32"),
+        backend=_backend(entry),
+        precision=shop.asking.dtype,
         keys={"predict": entry.key} if entry is not None else {},
         digests={
             "data": shop.data.benchmark.digest,

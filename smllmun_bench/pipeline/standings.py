@@ -27,7 +27,7 @@ from smllmun_bench.metrics.statistics import (
 from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.records import read_scored_items
-from smllmun_bench.report.leaderboard import LeaderboardRow, Noise, RowKind, sort_key
+from smllmun_bench.report.leaderboard import LeaderboardRow, Noise, RowKind, sort_key, table_key
 from smllmun_bench.schema import Fold, Kind, Modality, Role, Score
 from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
 
@@ -243,7 +243,7 @@ def _tested(found: Sequence[Standing]) -> list[Standing]:
     place = {id(standing.row): number for number, standing in enumerate(found)}
     tested = list(found)
     ordered = sorted(found, key=lambda standing: sort_key(standing.row))
-    for _, group in groupby(ordered, key=lambda s: (s.row.task, s.row.forget_ratio, s.row.model)):
+    for _, group in groupby(ordered, key=lambda standing: table_key(standing.row)):
         methods = [standing for standing in group if standing.row.kind is not RowKind.REFERENCE]
         above = [_p_above(row, methods[n - 1]) if n else None for n, row in enumerate(methods)]
         p_above, p_target = _holm(above), _holm([standing.row.p_target for standing in methods])

@@ -8,27 +8,17 @@ from pathlib import Path
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import Correlation, kendall
-from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind, rank, read_csv
+from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind, rank, read_csv, table_key
+from smllmun_bench.report.table import ANSWER_COLUMNS, SCORE_COLUMNS
 
-COLUMNS = (
-    "overall",
-    "forget_image",
-    "forget_text",
-    "retain_image",
-    "retain_text",
-    "understanding_forget",
-    "understanding_retain",
-    "general_vqa",
-    "refusal_forget",
-    "refusal_retain",
-    "broken",
-)
+COLUMNS = tuple(column.key for column in (*SCORE_COLUMNS, *ANSWER_COLUMNS))
 FEWEST = 4  # methods; with three, every order is one of six
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One column. `methods` have a value on both sides; `tau` is None where one side tells none of them apart."""
+    """One column. `methods` have a value on both sides; `tau` is None for fewer than four, and where one side tells
+    none of them apart."""
 
     column: str
     methods: int
@@ -47,9 +37,10 @@ class Place:
 def read_side(path: Path) -> dict[str, LeaderboardRow]:
     """Method -> its row. Raises UserError for a bad file, several tables in it, or two rows of one method."""
     rows = [row for row in rank(read_csv(path)) if row.kind is not RowKind.REFERENCE]
-    tables = {(row.task, row.forget_ratio, row.model) for row in rows}
+    tables = {table_key(row) for row in rows}
     if len(tables) != 1:
-        raise UserError(f"{len(tables)} tables are in this file, not one", where=str(path))
+        found = f"{len(tables)} tables" if tables else "no methods"
+        raise UserError(f"{found} in this file, where one table of methods is wanted", where=str(path))
     repeated = [method for method, count in Counter(row.method for row in rows).items() if count > 1]
     if repeated:
         raise UserError(
@@ -62,8 +53,8 @@ def agreements(
     ours: Mapping[str, LeaderboardRow], theirs: Mapping[str, LeaderboardRow], columns: Iterable[str] = COLUMNS
 ) -> list[Agreement]:
     """One line per column. Raises UserError if fewer than four methods are on both sides."""
-    _shared(ours, theirs)
-    return [_agreement(column, ours, theirs) for column in columns]
+    shared = _shared(ours, theirs)
+    return [_agreement(column, [(ours[name], theirs[name]) for name in shared]) for column in columns]
 
 
 def places(ours: Mapping[str, LeaderboardRow], theirs: Mapping[str, LeaderboardRow]) -> list[Place]:
@@ -82,8 +73,8 @@ def _shared(ours: Mapping[str, LeaderboardRow], theirs: Mapping[str, Leaderboard
     return shared
 
 
-def _agreement(column: str, ours: Mapping[str, LeaderboardRow], theirs: Mapping[str, LeaderboardRow]) -> Agreement:
-    pairs = [(getattr(ours[name], column), getattr(theirs[name], column)) for name in _shared(ours, theirs)]
+def _agreement(column: str, rows: Iterable[tuple[LeaderboardRow, LeaderboardRow]]) -> Agreement:
+    pairs = [(getattr(ours, column), getattr(theirs, column)) for ours, theirs in rows]
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
     found = kendall([a for a, _ in known], [b for _, b in known]) if len(known) >= FEWEST else None
     return Agreement(column, len(known), None if found is None or math.isnan(found.tau) else found)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind
+from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind, table_key
 
 FORGET = ("forget_image", "forget_text")
 KEPT = {
@@ -55,7 +55,7 @@ def draw(rows: Sequence[LeaderboardRow], path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise UserError(f"cannot draw {path.name!r}", where="--plot", fix=f"a file that ends in {', '.join(SUFFIXES)}")
-    groups = {(row.task, row.forget_ratio, row.model) for row in rows}
+    groups = {table_key(row) for row in rows}
     if len(groups) != 1:
         raise UserError(
             f"the rows belong to {len(groups)} comparisons", where="--plot", fix="a folder with runs of one"

@@ -102,16 +102,22 @@ YOUNGER = 4  # of them, at the end: files that were written before there were su
 def rank(rows: Iterable[LeaderboardRow]) -> tuple[LeaderboardRow, ...]:
     """The rows in order, with their ranks.
 
-    Rows compare within one task, forget ratio and model: by overall, highest first; those without overall come last
-    and have no rank. References stand where their score puts them, without a rank. Equal scores share a rank (1, 1, 3).
+    Rows compare within one task, forget ratio, model and precision: by overall, highest first; those without overall
+    come last and have no rank. References stand where their score puts them, without a rank. Equal scores share a rank
+    (1, 1, 3).
     """
     ordered = sorted(rows, key=sort_key)
-    return tuple(ranked for _, group in groupby(ordered, key=_group) for ranked in _ranked(list(group)))
+    return tuple(ranked for _, group in groupby(ordered, key=table_key) for ranked in _ranked(list(group)))
 
 
 def sort_key(row: LeaderboardRow) -> tuple[object, ...]:
     """Where `rank` puts a row."""
-    return _group(row), *_order(row)
+    return table_key(row), *_order(row)
+
+
+def table_key(row: LeaderboardRow) -> tuple[str, float, str, str]:
+    """Rows with an equal one stand in one table and compare."""
+    return row.task, row.forget_ratio, row.model, row.precision or ""
 
 
 def to_csv(rows: Iterable[LeaderboardRow]) -> str:
@@ -161,8 +167,8 @@ def from_csv(text: str, *, source: str) -> tuple[LeaderboardRow, ...]:
 
 
 def leaderboard_tables(rows: Iterable[LeaderboardRow]) -> list[Table]:
-    """One table per task, forget ratio and model, ranked; 120 columns wide at most."""
-    return [_table(list(group)) for _, group in groupby(rank(rows), key=_group)]
+    """One table per task, forget ratio, model and precision, ranked; 120 columns wide at most."""
+    return [_table(list(group)) for _, group in groupby(rank(rows), key=table_key)]
 
 
 def caveats(rows: Iterable[LeaderboardRow]) -> list[str]:
@@ -193,7 +199,7 @@ def caveats(rows: Iterable[LeaderboardRow]) -> list[str]:
 
 def gate_lines(rows: Iterable[LeaderboardRow]) -> list[str]:
     """One line per table whose gate is shut: why its rows mean nothing. Empty: all is well."""
-    shut = {(*_group(row), row.gate): row for row in rows if row.gate not in (None, GATE_OPEN)}
+    shut = {(*table_key(row), row.gate): row for row in rows if row.gate not in (None, GATE_OPEN)}
     return [
         f"{row.gate}: {row.task}, forget {row.forget_ratio * 100:.3g} %, {row.model}" for _, row in sorted(shut.items())
     ]
@@ -212,7 +218,9 @@ def marked(row: LeaderboardRow) -> str:
 
 def _table(rows: Sequence[LeaderboardRow]) -> Table:
     first = rows[0]
-    table = new_table(f"{first.task} · forget {first.forget_ratio * 100:.3g} % · {first.model}")
+    marks = [first.task, f"forget {first.forget_ratio * 100:.3g} %", first.model]
+    marks += [f"answers in {first.precision}"] if first.precision else []
+    table = new_table(" · ".join(marks))
     table.padding = 0  # thirteen columns in 120; the box keeps them a space apart
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("method", overflow="fold", max_width=22)
@@ -233,10 +241,6 @@ def _table(rows: Sequence[LeaderboardRow]) -> Table:
 
 
 # --- order -------------------------------------------------------------------------------------------------------
-
-
-def _group(row: LeaderboardRow) -> tuple[str, float, str]:
-    return row.task, row.forget_ratio, row.model
 
 
 def _order(row: LeaderboardRow) -> tuple[bool, float, str, str, str]:

@@ -43,6 +43,13 @@ SCORE_COLUMNS = (
 )
 
 
+ANSWER_COLUMNS = (
+    Column("refusal_forget", "refused\non forget", Direction.NONE),
+    Column("refusal_retain", "over-\nrefused", Direction.DOWN),
+    Column("broken", "broken", Direction.DOWN),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A score and, where one was computed, its interval. None: there is no such score."""

@@ -378,9 +378,27 @@ def test_kendall_is_scipys_and_does_not_care_which_side_comes_first(sides):
     from scipy.stats import kendalltau
 
     ours, theirs = sides
-    found, turned = stats.kendall(ours, theirs, draws=20), stats.kendall(theirs, ours, draws=20)
+    found = stats.kendall(ours, theirs, draws=20)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a constant side
         expected = kendalltau(ours, theirs).statistic
     assert found.tau == pytest.approx(expected, nan_ok=True)
-    assert found == pytest.approx(turned, nan_ok=True)
+    assert found.tau == pytest.approx(stats.kendall(theirs, ours, draws=20).tau, nan_ok=True)
+
+
+def test_the_interval_of_kendall_is_that_of_things_drawn_again():
+    from scipy.stats import kendalltau
+
+    ours, theirs = np.arange(12), np.array([1, 0, 2, 5, 4, 3, 8, 6, 7, 11, 9, 10])
+    draws = np.random.default_rng(0).multinomial(12, [1 / 12] * 12, 2000)
+    taus = [kendalltau(np.repeat(ours, times), np.repeat(theirs, times)).statistic for times in draws]
+    found = stats.kendall(ours, theirs, draws=2000, seed=0)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(taus, [0.025, 0.975])))
+    assert found.low < found.tau < found.high
+    assert found.p < 0.01
+
+
+def test_kendall_by_chance_is_told_by_p():
+    alike = stats.kendall([1, 2, 3, 4], [1, 2, 3, 4], draws=5000)
+    assert (alike.tau, alike.low, alike.high) == (1, 1, 1)
+    assert alike.p == pytest.approx(2 / 24, abs=0.02)  # this order or its reverse

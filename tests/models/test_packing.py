@@ -80,6 +80,22 @@ def test_answers_to_one_question_share_its_tokens():
     assert sees == [[0, 1, 2, 3], [0, 1, 4, 5, 6], [0, 7, 8]]
 
 
+def test_words_before_the_image_are_part_of_what_is_shared():
+    image = 9
+    long = Encoded((1, 2, 3, 4, 5, 6, image, 7, 50), 8, ("a",))
+    short = [Encoded((1, 2, image, 7, *answer), 4, ("a",)) for answer in ((60, 61, 62), (70, 71, 72))]
+    (row,) = plan_rows([long, *short], image, max_length=100, share_questions=True)
+    assert {block.members: block.prefix for block in row} == {(0,): 7, (1, 2): 3}
+
+
+def test_answers_that_follow_the_image_at_once_are_predicted_by_it():
+    image = 9
+    items = [Encoded((1, image, answer), 2, ("a",)) for answer in (5, 6)]
+    (row,) = plan_rows(items, image, max_length=100, share_questions=True)
+    packed = pack(items, [row], pad=0)
+    assert packed.ids[packed.predict_row, packed.predict_at].tolist() == [image, image]
+
+
 @pytest.mark.parametrize("room", [10, 12, 100])
 def test_a_question_with_more_answers_than_a_row_holds_is_asked_again(room):
     items = [Encoded((1, 2, 3, 4, answer, answer), 4, ()) for answer in range(5, 12)]

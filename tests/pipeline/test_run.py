@@ -1,13 +1,16 @@
 """A whole run on the tiny model: nothing is done twice, an interruption loses one stage, a failure is written down."""
 
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from smllmun_bench import tasks
 from smllmun_bench.data.combined import TaskData
@@ -20,6 +23,7 @@ from smllmun_bench.pipeline.run import ITEMS, PREDICTIONS, SCORES, Finished, run
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.pipeline.standings import find_runs, standings
 from smllmun_bench.pipeline.store import Action, StageEvent, Store
+from smllmun_bench.report.leaderboard import leaderboard_tables
 
 QUICK = ("training.steps=2", "training.batch_size=4")
 
@@ -185,6 +189,7 @@ def test_answers_in_another_precision_are_rows_of_their_own_of_the_same_weights(
     ]
     rows, out = standings(find_runs(tmp_path / "out"))
     assert not out
+    assert [len(table.rows) for table in leaderboard_tables(s.row for s in rows)] == [4, 4]
     assert sorted((s.row.method, s.row.seeds, s.row.precision or "") for s in rows if s.row.method == "ga") == [
         ("ga", 1, ""),
         ("ga", 1, "bfloat16"),
@@ -197,7 +202,25 @@ def test_models_of_our_recipes_are_one_whatever_the_device_and_precision(
     root = Path(shutil.copytree(nano_store, tmp_path / "store"))
     events: list[StageEvent] = []
     shop = make_shop(root, on_event=events.append)
-    shop = replace(shop, loader=Loader(shop.data, device="cpu", dtype="bfloat16"))
-    assert stages.target(shop).digest == stages.target(make_shop(root)).digest
+    shop = replace(shop, loader=Loader(shop.data, device="cuda", dtype="bfloat16"))
+    assert stages.target(shop).digest == stages.target(make_shop(root)).digest  # found, so nothing goes to a card
     assert {event.action for event in events} == {Action.REUSED}
-    assert shop.asking.dtype == "bfloat16"
+
+
+def test_one_model_at_a_time_is_in_memory_whatever_its_precision(shop_at: Any, tmp_path: Path) -> None:
+    shop = shop_at(tmp_path / "store", answer_dtype="bfloat16")
+    trained = weakref.ref(shop.loader.get(stages.target(shop)))
+    assert shop.asking.get(stages.target(shop)).dtype == torch.bfloat16
+    gc.collect()
+    assert trained() is None
+    shop.loader.let_go()
+    assert shop.asking is shop.loader.at("bfloat16")
+
+
+def test_runs_that_were_trained_in_two_precisions_are_two_rows(shop_at: Any, tmp_path: Path, data: TaskData) -> None:
+    half = Loader(data, device="cpu", dtype="bfloat16")
+    go(shop_at(tmp_path / "store"), tmp_path / "out", "ga")
+    go(shop_at(tmp_path / "store", loader=half, answer_dtype="float32"), tmp_path / "out", "ga")
+    rows, out = standings(find_runs(tmp_path / "out"))
+    assert not out
+    assert [s.row.seeds for s in rows if s.row.method == "ga"] == [1, 1]

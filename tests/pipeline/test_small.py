@@ -1,6 +1,7 @@
 """The middle tier on tiny models: what was learnt is kept apart from a language model that nobody here trained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,14 @@ from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.models.vlm import Query, Vlm, load
-from smllmun_bench.pipeline import fetching, stages
+from smllmun_bench.pipeline import fetching, recipes, stages
 from smllmun_bench.pipeline.aligning import AlignRecipe
 from smllmun_bench.pipeline.cards import MemoriseRecipe, ModelCard
+from smllmun_bench.pipeline.export import export, parts_of
 from smllmun_bench.pipeline.models import Loader
+from smllmun_bench.pipeline.run import run
 from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.pipeline.standings import RunFolder
 from smllmun_bench.pipeline.store import Action, StageEvent, Store
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
 
@@ -129,3 +133,14 @@ def test_the_shipped_models_keep_their_promises(real_language_model: Path, tmp_p
     assert done.exit_code == 0, done.output
     assert done.stdout.count("kept") == 5
     assert not list(tmp_path.glob("v1/learn"))  # what was learnt is the package's, and nothing was trained
+
+
+def test_a_run_on_a_model_that_was_put_together_is_exported(shop: Callable[..., Workshop], tmp_path: Path) -> None:
+    here = replace(shop(), limit=1)
+    ga = recipes.choose("ga", "tiny", ("training.steps=1", "training.batch_size=4"))
+    target, changed = [f for f in run(here, [ga], [0], 15, tmp_path / "out") if f.manifest.label in ("target", "ga")]
+    for finished in (target, changed):
+        parts = parts_of(RunFolder(finished.folder, finished.manifest), here.store)
+        assert parts.start == stages.target(here).path
+        folder = export(RunFolder(finished.folder, finished.manifest), parts, tmp_path / finished.manifest.label)
+        assert (folder / "model.safetensors").is_file()

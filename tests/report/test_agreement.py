@@ -76,9 +76,18 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     assert (missing.exit_code, "cannot be read" in missing.stderr) == (2, True)
 
 
+def test_language_is_one_of_the_columns(tmp_path: Path) -> None:
+    rows = [row(name, overall=0.5, language=place / 10) for place, name in enumerate(NAMES)]
+    path = tmp_path / "a.csv"
+    path.write_text(to_csv(rows), newline="")
+    (language,) = [line for line in agreements(read_side(path), read_side(path)) if line.column == "language"]
+    assert language.tau is not None
+    assert language.tau.p < 0.01
+
+
 def test_two_tables_or_two_rows_of_one_method_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(to_csv([row("ga", overall=0.1), row("ga", overall=0.2, model="other")]), newline="")
-    assert "2 tables" in CliRunner().invoke(app, ["agree", str(path), str(path)]).stderr
+    assert "2 tables in this file" in CliRunner().invoke(app, ["agree", str(path), str(path)]).stderr
     path.write_text(to_csv([row("ga", overall=0.1), row("ga", overall=0.2, config="b")]), newline="")
     assert "called ga" in CliRunner().invoke(app, ["agree", str(path), str(path)]).stderr

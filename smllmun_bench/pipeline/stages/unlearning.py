@@ -65,7 +65,7 @@ def _given(shop: Workshop) -> dict[str, Any]:
         "forget": shop.data.training_digest(Split.FORGET_TRAIN, shop.fold),
         "retain": shop.data.training_digest(Split.RETAIN_TRAIN, shop.fold),
         "refusals": digest(list(refusal_pool())),
-        **shop.numerics(),
+        **shop.numerics(shop.loader),
     }
 
 

@@ -16,7 +16,7 @@ from smllmun_bench.training import parallel
 
 VERSIONS = {
     "pretrain": 2, "align": 2, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
-    "adapter": 1, "unlearn": 1, "predict": 2, "stop": 1,
+    "adapter": 1, "unlearn": 1, "predict": 3, "stop": 1,
 }  # fmt: skip
 
 Watch = Callable[[str, int], Any]
@@ -49,19 +49,15 @@ class Workshop:
         """Where models that are asked come from."""
         return self.loader.at(self.answer_dtype or self.loader.dtype)
 
-    def numerics(self, loader: Loader | None = None) -> dict[str, str]:
-        """What rounding depends on, in what `loader` gives (none: models that are trained)."""
-        loader = loader or self.loader
-        return {"device": loader.device.split(":")[0], "dtype": loader.dtype} | _launched()
+    def numerics(self, loader: Loader) -> dict[str, str]:
+        """What rounding depends on, where models come from `loader`."""
+        launched = {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
+        return {"device": loader.device.split(":")[0], "dtype": loader.dtype} | launched
 
     def built(self) -> dict[str, str]:
-        """The same for base, target and gold. Those of a recipe of ours are trained in float32, and are one model on
-        every device, so that what ships is found whatever `--device` and `--dtype` say."""
-        return self.numerics() if self.card.path is not None else {"device": "cpu", "dtype": "float32"} | _launched()
-
-
-def _launched() -> dict[str, str]:
-    return {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
+        """The same for base, target and gold. Those of a recipe of ours are trained in float32, and are one model
+        wherever they are made, so that what ships is found whatever `--device`, `--dtype` and a launch say."""
+        return self.numerics(self.loader) if self.card.path is not None else {"device": "cpu", "dtype": "float32"}
 
 
 class Bar:
