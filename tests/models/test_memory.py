@@ -74,10 +74,10 @@ def test_answers_are_the_same_when_memory_runs_out_on_the_way(tiny: Any, mixed: 
         asked.append(len(batch))
         return generate(batch, max_new_tokens)
 
-    def less(encoded: Any) -> Any:
+    def less(encoded: Any, **how: Any) -> Any:
         if len(encoded) > 3:
             raise CPU
-        return score(encoded)
+        return score(encoded, **how)
 
     monkeypatch.setattr(tiny.vlm, "_share_batch", little)
     monkeypatch.setattr(tiny.vlm, "score_answers", less)
