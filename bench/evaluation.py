@@ -1,6 +1,6 @@
 """Asking the toy its questions: length-sorted batches and images seen once, against one question at a time.
 
-    python bench/evaluation.py [--items 200] [--rounds 3] [--json]
+    python bench/evaluation.py [--items 200] [--batch-size 128] [--rounds 3] [--json]
 
 The usual loop prepares one image and one prompt with the processor and calls `generate`, as most evaluation scripts do.
 """
@@ -17,6 +17,7 @@ from smllmun_bench.schema import Fold, Item, Kind
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--items", type=int, default=200)
+    options.add_argument("--batch-size", type=int, default=128)
     options.add_argument("--rounds", type=int, default=3)
     arguments = options.parse_args()
     shop = toy_shop()
@@ -31,7 +32,8 @@ def main() -> None:
     def ours() -> None:
         vlm = load(path, shop.data)  # a new one each round: nothing is remembered from the last
         queries = [Query(question, item.images) for question, item in zip(questions, items, strict=True)]
-        said["ours"] = [answer.text for answer in vlm.generate(queries, max_new_tokens=longest)]
+        answers = vlm.generate(queries, max_new_tokens=longest, batch_size=arguments.batch_size)
+        said["ours"] = [answer.text for answer in answers]
 
     def other() -> None:
         said["other"] = [_one_by_one(plain, q, i, shop.data, longest) for q, i in zip(questions, items, strict=True)]
