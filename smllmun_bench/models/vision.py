@@ -128,7 +128,9 @@ class FeatureBank:
             return torch.cat(self._look(model, groups, device, dtype))
         found = {group: self._features[group] for group in groups if group in self._features}
         missing = list(dict.fromkeys(group for group in groups if group not in found))
-        with torch.inference_mode(False), torch.no_grad():  # features computed while evaluating may be trained on later
+        # What is computed while evaluating may be trained on later, and what is computed while products are rounded may
+        # be asked about later.
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
             for at in range(0, len(missing), 64):
                 batch = missing[at : at + 64]
                 for group, looked in zip(batch, self._look(model, batch, device, dtype), strict=True):

@@ -124,6 +124,7 @@ class Vlm:
         self.passing: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
         self.seats: Seats | None = None  # the same, where every question has a row of its own
         self.one_per_row = False  # set by `doors.seated`
+        self.rounding = False  # set by `rounded`
         self.doors: tuple[Door, ...] = ()  # set by `doors.opened`
         self.bank = bank if bank is not None else FeatureBank(processor, source, self.image_token)
         reader = Reader.of(processor, self.family, self.image_token, model.generation_config.eos_token_id)
@@ -283,6 +284,16 @@ class Vlm:
                 limit = in_batches(weigh, members, limit)
         return result
 
+    @contextmanager
+    def rounded(self, wanted: bool) -> Iterator[None]:
+        """Inside, answers are scored with products in bfloat16 (`torch.autocast`); the weights stay as they are."""
+        before = self.rounding
+        self.rounding = wanted
+        try:
+            yield
+        finally:
+            self.rounding = before
+
     def score_answers(self, encoded: Sequence[Encoded], *, share_questions: bool = False) -> AnswerScores:
         """One forward pass over the answers of `encoded`; keeps the graph when gradients are on.
 
@@ -309,12 +320,13 @@ class Vlm:
             items = tuple(encoded[row[0].members[0]] for row in rows)
             starts = torch.tensor([item.answer_start for item in items])
             self.seats = Seats(items, packed.ids, torch.zeros_like(starts), starts)
-        try:
-            hidden = self._hidden(packed)
-        finally:
-            self.passing = self.seats = None
-        picked = hidden[packed.predict_row.to(self.device), packed.predict_at.to(self.device)]
-        logits = self.model.get_output_embeddings()(picked).float()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.rounding):
+            try:
+                hidden = self._hidden(packed)
+            finally:
+                self.passing = self.seats = None
+            picked = hidden[packed.predict_row.to(self.device), packed.predict_at.to(self.device)]
+            logits = self.model.get_output_embeddings()(picked).float()
         target = packed.target.to(self.device)
         logp = torch.log_softmax(logits, dim=-1).gather(1, target[:, None]).squeeze(1)
         return AnswerScores(logp, packed.owner.to(self.device), logits, len(encoded))

@@ -181,7 +181,7 @@ def train(
                     optimiser = optimisers[turn]
                     for group in optimiser.param_groups:
                         group["lr"] = config.lr * rate_at(step, config)
-                    with torch.autocast(vlm.device.type, torch.bfloat16, enabled=config.autocast):
+                    with vlm.rounded(config.autocast):
                         terms = dict(loss(_score(vlm, {name: batch[name] for name in names})))
                     if config.l1 is not None:
                         terms["l1"] = config.l1.weight * taken.size(config.l1)

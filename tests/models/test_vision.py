@@ -47,3 +47,11 @@ def test_features_taken_while_asking_can_be_trained_on(tiny):
     vlm.generate([Query("Who?", ("p1",))], max_new_tokens=2)
     vlm.score_answers([vlm.encode(Query("Who?", ("p1",)), "baker")]).logp.sum().backward()
     assert vlm.model.get_input_embeddings().weight.grad is not None
+
+
+def test_features_first_seen_while_products_are_rounded_are_not_rounded(tiny, mixed):
+    vlm, other = tiny.fresh(), tiny.fresh()
+    expected = _logits(vlm, mixed)
+    with other.rounded(True):
+        assert not torch.equal(_logits(other, mixed), expected)
+    assert torch.equal(_logits(other, mixed), expected)  # what the bank kept is what it would have kept anyway

@@ -36,7 +36,8 @@ def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: Method
             vlm = shop.loader.get(start)
             data = unlearning_data(shop, start, seed, stop.step if stop is not None else None)
             progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
-            artifact = method.fit(vlm, data, config, progress)
+            with vlm.rounded(config.training.autocast):  # what is held against it is rounded as training is
+                artifact = method.fit(vlm, data, config, progress)
         if stop is not None:
             told = {"stopped_at": float(stop.step), "matched_forgetting": float(stop.reached)}
             artifact = replace(artifact, figures={**artifact.figures, **told})
