@@ -57,15 +57,6 @@ def test_the_gate_is_open_for_forgotten_and_shut_for_retained_prompts() -> None:
     torch.testing.assert_close(retain @ gate, torch.zeros(10, dtype=torch.float64), atol=1e-10, rtol=0)
 
 
-def test_states_stand_in_the_order_of_the_prompts(tiny: Any, mixed: Any) -> None:
-    queries = [query for query, _ in mixed]
-    together = entering(tiny.vlm, queries, [0, 1], "test")
-    for number, query in enumerate(queries):
-        alone = entering(tiny.vlm, [query], [0, 1], "test")
-        for layer in (0, 1):
-            torch.testing.assert_close(together[layer][number], alone[layer][0], atol=1e-5, rtol=0)
-
-
 def test_every_token_of_a_prompt_moves_by_the_gate_of_its_last_one() -> None:
     seats = Seats((), torch.zeros(2, 4, dtype=torch.long), torch.tensor([1, 0]), torch.tensor([4, 3]))
     hidden = torch.arange(16.0).view(2, 4, 2)
