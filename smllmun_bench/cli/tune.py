@@ -48,7 +48,7 @@ def tune(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
-    """Search each method's space (baselines/<method>/space.yaml) on validation people; test people are never asked."""
+    """Search each method's space (baselines/<method>/space.yaml, or space.<model>.yaml) on validation people; test people are never asked."""
     from smllmun_bench import methods
     from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
     from smllmun_bench.errors import UserError
@@ -62,9 +62,9 @@ def tune(
     if not named:
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
     if named == ["all"]:
-        named = [name for name in methods.names() if tuning.space_path(name).is_file()]
+        named = [name for name in methods.names() if tuning.space_path(name, Path(model).name).is_file()]
     starts = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in named]
-    paths = [tuning.space_path(start.method.name) for start in starts]
+    paths = [tuning.space_path(start.method.name, Path(model).name) for start in starts]
     todo = [
         tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
         for path, start in zip(paths, starts, strict=True)

@@ -53,8 +53,11 @@ class Point:
     error: str = ""
 
 
-def space_path(method: str) -> Path:
-    return shipped("baselines") / method / "space.yaml"
+def space_path(method: str, model: str) -> Path:
+    """`space.<model>.yaml` where the method has one, else its `space.yaml`."""
+    folder = shipped("baselines") / method
+    own = folder / f"space.{model}.yaml"
+    return own if own.is_file() else folder / "space.yaml"
 
 
 def read_space(path: Path) -> Space:

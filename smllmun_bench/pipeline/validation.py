@@ -23,7 +23,7 @@ def kind_of(path: Path) -> str:
         return "model"
     if path.parent.name == "variants":
         return "variant"
-    if path.name == "space.yaml":
+    if path.name.startswith("space."):
         return "space"
     return "recipe" if path.resolve().parent.name in methods.names() else "task"
 

@@ -8,7 +8,7 @@ import pytest
 
 from smllmun_bench import methods
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import recipes, tuning
+from smllmun_bench.pipeline import recipes, tuning, validation
 from smllmun_bench.schema import Fold
 
 SPACE = tuning.Space(grid={"training.lr": (1e-4, 1e-3), "training.steps": (10, 20, 30)})
@@ -51,6 +51,16 @@ def test_an_empty_list_of_values_is_refused(tmp_path: Path) -> None:
     path.write_text("grid: {k: []}\n")
     with pytest.raises(UserError, match="nothing to try"):
         tuning.read_space(path)
+
+
+def test_a_model_may_have_a_space_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "shipped", lambda kind: tmp_path)
+    (tmp_path / "npo").mkdir()
+    own = tmp_path / "npo" / "space.small.yaml"
+    own.write_text("grid: {training.lr: [1.0e-4]}\n")
+    assert tuning.space_path("npo", "small") == own
+    assert tuning.space_path("npo", "toy") == tmp_path / "npo" / "space.yaml"
+    assert validation.kind_of(own) == "space"
 
 
 def test_the_test_fold_is_refused_before_anything_runs() -> None:
