@@ -48,7 +48,10 @@ def tune(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
-    """Search each method's space (baselines/<method>/space.yaml, or space.<model>.yaml) on validation people; test people are never asked."""
+    """Search each method's space (baselines/<method>/space.yaml, or space.<model>.yaml) on validation people.
+
+    Test people are never asked.
+    """
     from smllmun_bench import methods
     from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
     from smllmun_bench.errors import UserError
