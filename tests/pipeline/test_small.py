@@ -129,7 +129,7 @@ def test_without_the_language_model_the_command_that_fetches_it_is_named(
 def test_the_shipped_models_keep_their_promises(real_language_model: Path, tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / NAME).symlink_to(real_language_model)
-    done = CliRunner().invoke(app, ["toy", "build", "--model", "small", "--check", "-q", "--store", str(tmp_path)])
+    done = CliRunner().invoke(app, ["toy", "build", "--model", "small", "--check", "--store", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert done.stdout.count("kept") == 5
     assert not list(tmp_path.glob("v1/learn"))  # what was learnt is the package's, and nothing was trained
