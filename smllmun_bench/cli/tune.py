@@ -113,6 +113,11 @@ def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: F
         for point in tried
     ]
     console.print(lines_table(f"{start.label} on {fold.value} people", ("settings", "overall", *columns), lines))
+    if tried[0].overall == 0:
+        console.print(
+            f"No point of {start.label} is better than the untouched target, so none was preferred: a recipe from this "
+            "search is only its first point. Try another space."
+        )
 
 
 def _write(start: "Chosen", best: "Point", model: str, command: str, fold: Fold) -> None:

@@ -29,6 +29,12 @@ def test_points_are_scored_on_validation_people(store: Path) -> None:
     assert all('"batch_size": 2' in text for text in kept)
 
 
+def test_a_search_that_found_nothing_says_so(store: Path) -> None:
+    result = invoke(*NANO, "--set", "training.weight_decay=0", "--store", store)
+    assert result.exit_code == 0, result.output
+    assert "only its first point" in " ".join(result.output.split())
+
+
 def test_a_setting_that_the_method_does_not_have_is_named_before_anything_runs(tmp_path: Path) -> None:
     result = invoke(*NANO, "--set", "training.batch=2", "--store", tmp_path)
     assert result.exit_code == 2
