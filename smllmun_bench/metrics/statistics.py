@@ -142,6 +142,17 @@ def smallest_difference(spread: float, identities: int, *, level: float = 0.95, 
     return float(both * spread / math.sqrt(identities))
 
 
+def can_reject(identities: int, tests: int = 1, *, level: float = 0.05) -> bool:
+    """Whether `tests` sign-flip tests over so many identities can find anything at `level` after Holm's correction.
+
+    A sign that is the same for all of n identities has p = 2/2ⁿ, the smallest there is.
+
+    >>> can_reject(6), can_reject(6, tests=2)
+    (True, False)
+    """
+    return 2 * tests <= level * 2.0**identities
+
+
 def sign_flip_p(differences: Sequence[float] | np.ndarray, *, seed: int, draws: int = 2000) -> float:
     """Two-sided permutation p: share of random sign patterns whose |sum| is at least the observed one.
 

@@ -19,6 +19,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.intervals import Interval, interval, row_draws
 from smllmun_bench.metrics.statistics import (
     bootstrap_p,
+    can_reject,
     holm,
     identity_differences,
     sign_flip_p,
@@ -35,7 +36,6 @@ ITEMS = "items.parquet"
 REFERENCES = ("base", "target", "gold")
 _COSTS = ("forwards", "backwards", "peak_device_mb", "extra_params", "inference_overhead")
 LEVEL = 0.05  # of the paired tests, after Holm's correction
-ENOUGH = 6  # people; with fewer, not even a sign that is the same for all of them is rare enough: 2/2**5 > LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Standing:
     intervals: Mapping[str, Interval]
     figures: Mapping[str, float] = field(default_factory=dict)
     overall_draws: np.ndarray | None = field(default=None, repr=False, compare=False)
+    people: int = 0  # over whom forgetting was tested
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def _standing(
     draws = _draws(seeds, everything, scores)
     intervals = {column: interval(values) for column, values in draws.items()}
     first = seeds[0].manifest
-    p_target, detectable = _against_target(seeds, everything, scores)
+    p_target, detectable, people = _against_target(seeds, everything, scores)
     vectors = [run.manifest.vector.model_dump() for run in seeds]
     columns: dict[str, Any] = {name: _mean([vector[name] for vector in vectors]) for name in vectors[0]}
     costs = [run.manifest.cost for run in seeds] if first.kind != "reference" else []
@@ -235,6 +236,7 @@ def _standing(
         intervals,
         {name: value for name, value in figures.items() if value is not None},
         draws.get("overall"),
+        people,
     )
 
 
@@ -247,10 +249,16 @@ def _tested(found: Sequence[Standing]) -> list[Standing]:
         methods = [standing for standing in group if standing.row.kind is not RowKind.REFERENCE]
         above = [_p_above(row, methods[n - 1]) if n else None for n, row in enumerate(methods)]
         p_above, p_target = _holm(above), _holm([standing.row.p_target for standing in methods])
+        tests = sum(p is not None for p in p_target)
         for standing, higher, target in zip(methods, p_above, p_target, strict=True):
-            noise = _noise(higher, target)
-            row = standing.row.model_copy(update={"p_above": higher, "p_target": target, "within_noise": noise})
-            tested[place[id(standing.row)]] = replace(standing, row=row)
+            able = can_reject(standing.people, tests, level=LEVEL)
+            found_out = {
+                "p_above": higher,
+                "p_target": target,
+                "within_noise": _noise(higher, target if able else None),
+                "detectable": standing.row.detectable if able else None,
+            }
+            tested[place[id(standing.row)]] = replace(standing, row=standing.row.model_copy(update=found_out))
     return tested
 
 
@@ -274,22 +282,22 @@ def _noise(p_above: float | None, p_target: float | None) -> Noise | None:
 
 def _against_target(
     seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
-) -> tuple[float | None, float | None]:
-    """p that nothing was forgotten, and the smallest difference that the test would find.
+) -> tuple[float | None, float | None, int]:
+    """p that nothing was forgotten, the smallest difference that one such test finds, and over how many people.
 
-    None without a target; the second one also where so few people can show nothing, whatever the difference.
+    None without a target.
     """
     target = _reference(seeds[0], "target", everything)
     if target is None or seeds[0].manifest.kind == "reference":
-        return None, None
+        return None, None, 0
     before = by_identity(filter(_memory, scores(target.folder)))
     each = [by_identity(filter(_memory, scores(run.folder))) for run in seeds]
     if not before or any(ours.keys() != before.keys() for ours in each):
-        return None, None
+        return None, None, 0
     differences = np.mean([identity_differences(ours, before) for ours in each], axis=0)
-    enough = len(differences) >= ENOUGH
-    detectable = smallest_difference(float(differences.std(ddof=1)), len(differences)) if enough else None
-    return sign_flip_p(differences, seed=0), detectable
+    people = len(differences)
+    detectable = smallest_difference(float(differences.std(ddof=1)), people) if people > 1 else None
+    return sign_flip_p(differences, seed=0), detectable, people
 
 
 def _memory(score: Score) -> bool:

@@ -191,7 +191,7 @@ def caveats(rows: Iterable[LeaderboardRow]) -> list[str]:
             "one comparison of five or more."
         )
     if any(row.p_target is not None and row.detectable is None for row in methods):
-        lines.append("Power: with so few forgotten people no test can tell forgetting from none.")
+        lines.append("Power: with so few forgotten people, no test of so many methods can tell forgetting from none.")
     if stamped := [row.method for row in methods if row.selected_on == "test"]:
         lines.append(f"Settings chosen on the reported people: {', '.join(stamped)}. Their scores are too good.")
     return lines

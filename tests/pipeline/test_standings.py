@@ -97,12 +97,21 @@ def test_references_alone_have_nothing_to_be_tested_against(tmp_path: Path) -> N
     assert [standing.row.within_noise for standing in rows] == [None, None]
 
 
-def test_four_people_can_prove_nothing(tmp_path: Path) -> None:
-    made(tmp_path, "target")
-    made(tmp_path, "gold", forget=0.0)
-    made(tmp_path, "m-0", label="m", forget=0.0)
-    row = next(s.row for s in st.standings(st.find_runs(tmp_path))[0] if s.row.method == "m")
-    assert (row.p_target, row.within_noise) == (2 / 2**4, Noise.TARGET)
+@pytest.mark.parametrize(("people", "methods", "shown"), [(4, 1, False), (6, 1, True), (6, 2, False), (7, 2, True)])
+def test_what_so_few_people_cannot_prove_of_so_many_methods_is_not_tested(
+    tmp_path: Path, people: int, methods: int, shown: bool
+) -> None:
+    """All is forgotten, and the smallest p there is, times the methods, must be at most .05 to say so."""
+    made(tmp_path, "target", people=people)
+    made(tmp_path, "gold", forget=0.0, people=people)
+    for n in range(methods):
+        made(tmp_path, f"m{n}-0", label=f"m{n}", settings=str(n), forget=0.0, people=people)
+    rows = [s.row for s in st.standings(st.find_runs(tmp_path))[0] if s.row.kind != "reference"]
+    for row in rows:
+        assert row.p_target == pytest.approx(min(1, methods * 2 / 2**people))
+        assert row.within_noise is not Noise.TARGET
+        assert (row.detectable is not None) == shown
+    assert ("no test of so many methods" in " ".join(caveats(rows))) != shown
 
 
 def test_gate_and_stamp_reach_the_row(tmp_path: Path) -> None:
