@@ -1,7 +1,7 @@
 """What the decoder holds at the last token of a prompt, before a word of the answer is said."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Query, Vlm
 
 BATCH = 32
+
+
+class _HeardAll(Exception):
+    """The deepest block asked about has been reached; what lies above it would be worked out for nobody."""
 
 
 def last(seats: Seats, hidden: Tensor) -> Tensor:
@@ -38,12 +42,14 @@ def read(
     method: str,
 ) -> dict[int, Tensor]:
     """`take(seats, what enters the block)` of every batch of prompts, one below the other, on the CPU."""
-    blocks = decoder_layers(vlm, method)
+    blocks, deepest = decoder_layers(vlm, method), max(layers)
     heard: Mapping[int, list[Tensor]] = {layer: [] for layer in layers}
 
     def listener(layer: int) -> Callable[[Seats, Tensor], Tensor]:
         def listen(seats: Seats, hidden: Tensor) -> Tensor:
             heard[layer].append(take(seats, hidden).float().cpu())
+            if layer == deepest:
+                raise _HeardAll
             return hidden
 
         return listen
@@ -52,5 +58,8 @@ def read(
         for layer in layers:
             stack.enter_context(at_prefill(vlm, blocks[layer], listener(layer)))
         for at in range(0, len(queries), BATCH):
-            vlm.score_answers([vlm.encode(query) for query in queries[at : at + BATCH]])
+            batch = [vlm.encode(query) for query in queries[at : at + BATCH]]
+            for group in vlm.alike(batch):  # one pass each, which is left half-way
+                with suppress(_HeardAll):
+                    vlm.score_answers([batch[index] for index in group])
     return {layer: torch.cat(parts) for layer, parts in heard.items()}

@@ -184,7 +184,7 @@ class Vlm:
             return (*shared, -len(item.ids), index)
 
         with self.bank.ahead(self.device) as expect:
-            for alike in self._alike(encoded):
+            for alike in self.alike(encoded):
                 order = sorted(alike, key=place)
                 expect(encoded[index].images for index in order)
                 in_batches(ask, order, batch_size)
@@ -215,8 +215,8 @@ class Vlm:
 
         return greedy(self.model, embed, batch, self.image_token, Stop(self.stop_ids, self.pad_id, max_new_tokens))
 
-    def _alike(self, encoded: Sequence[Encoded]) -> list[list[int]]:
-        """Indices that may share a batch: all of them, or those with equally many images where a family wants that."""
+    def alike(self, encoded: Sequence[Encoded]) -> list[list[int]]:
+        """Indices that may share a pass: all of them, or those with equally many images where a family wants that."""
         groups: dict[int, list[int]] = {}
         for index, item in enumerate(encoded):
             groups.setdefault(len(item.images) if self.family.alike else 0, []).append(index)
@@ -301,7 +301,7 @@ class Vlm:
         questions with and without images apart take one pass for each.
         """
         parts = [
-            (group, self._score([encoded[index] for index in group], share_questions)) for group in self._alike(encoded)
+            (group, self._score([encoded[index] for index in group], share_questions)) for group in self.alike(encoded)
         ]
         if len(parts) == 1:
             return parts[0][1]

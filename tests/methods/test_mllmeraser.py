@@ -128,6 +128,20 @@ def test_states_are_read_at_the_last_token_of_the_prompt(tiny: Any) -> None:
     torch.testing.assert_close(found, heard[0][0, -1].double())
 
 
+def test_reading_stops_at_the_deepest_block_asked_about(tiny: Any) -> None:
+    blocks = tiny.vlm.model.model.language_model.layers
+    ran: list[int] = []
+    watches = [block.register_forward_hook(lambda *_, at=at: ran.append(at)) for at, block in enumerate(blocks)]
+    queries = [Query("Who is shown?", ("p1",)), Query("Who is shown?", ())]
+    try:
+        found = entering(tiny.vlm, queries, [0, 1], "test")
+    finally:
+        for watch in watches:
+            watch.remove()
+    assert ran == [0]  # what leaves block 0 enters block 1, which has not begun
+    assert [len(states) for states in found.values()] == [2, 2]
+
+
 @pytest.mark.parametrize("settings", [("pgd={}",), ("refused=strangers",), ("at=output",), ("skipped=[0]", "pairs=2")])
 def test_the_variants_change_answers_and_say_how_far_the_gate_opens(tiny: Any, settings: tuple[str, ...]) -> None:
     pairs = [(Query(item.question, item.images), item.answer) for item in tiny.data.forget]
