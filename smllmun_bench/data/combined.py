@@ -41,6 +41,8 @@ class TaskData:
         self.language: Source | None = None
         if task.language is not None:
             self.language = _general(task.language, path, where=f"task {task.name!r}, key 'language'")
+        self._asked: dict[Fold, tuple[Item, ...]] = {}
+        self._digests: dict[tuple[Split, Fold], str] = {}
 
     def image(self, ref: str) -> Image.Image:
         if self.general is not None and ref.startswith(_GENERAL):
@@ -49,9 +51,11 @@ class TaskData:
 
     def evaluation(self, fold: Fold) -> list[Item]:
         """What is asked: the benchmark's items of this fold, then the general ones, then those of language."""
-        general = self.general.items(Split.EVALUATE) if self.general is not None else []
-        language = self.language.items(Split.EVALUATE) if self.language is not None else []
-        return [*self.benchmark.items(Split.EVALUATE, fold), *_prefixed(general), *language]
+        if fold not in self._asked:  # every stage of a run asks for them
+            general = self.general.items(Split.EVALUATE) if self.general is not None else []
+            language = self.language.items(Split.EVALUATE) if self.language is not None else []
+            self._asked[fold] = (*self.benchmark.items(Split.EVALUATE, fold), *_prefixed(general), *language)
+        return list(self._asked[fold])
 
     def training(self, split: Split, fold: Fold = Fold.TEST) -> list[Item]:
         return self.benchmark.items(split, fold)
@@ -67,7 +71,9 @@ class TaskData:
         return list(train()) if train is not None else []
 
     def training_digest(self, split: Split, fold: Fold = Fold.TEST) -> str:
-        return split_digest(self.benchmark, split, fold)
+        if (split, fold) not in self._digests:
+            self._digests[split, fold] = split_digest(self.benchmark, split, fold)
+        return self._digests[split, fold]
 
     def evaluation_digest(self, items: Sequence[Item]) -> str:
         images = [self.benchmark.image_digest] + ([self.general.image_digest] if self.general is not None else [])

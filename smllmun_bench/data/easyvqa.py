@@ -6,7 +6,7 @@ The images and questions come with the PyPI package `easy-vqa`; nothing is downl
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Item, Kind, Modality, Role
 
 Part = Literal["train", "test"]
+PARTS: tuple[Part, ...] = ("train", "test")
 _REF = re.compile(r"easyvqa/(train|test)/([0-9]{1,6})")
 _ALSO_RIGHT = {"gray": ("grey",)}
 
@@ -36,7 +37,7 @@ class EasyVqa:
     def image_digest(self) -> str:
         """SHA-256 over the file bytes of all images."""
         whole = hashlib.sha256()
-        for part in ("train", "test"):
+        for part in PARTS:
             for number, path in sorted(_paths(part).items()):
                 whole.update(f"{part}/{number}\n".encode())
                 whole.update(Path(path).read_bytes())
@@ -45,8 +46,10 @@ class EasyVqa:
     @cached_property
     def digest(self) -> str:
         whole = hashlib.sha256(f"{self._sample} {self._seed} {self.image_digest}".encode())
-        for item in (*self.train_items(), *self.test_items()):
-            whole.update(f"{item.item_id}\t{item.question}\t{item.answer}\t{item.images[0]}\n".encode())
+        for part in PARTS:
+            for number, (question, answer, image) in enumerate(_rows(part)):
+                line = f"{_item_id(part, number)}\t{question}\t{answer}\t{_image_ref(part, image)}\n"
+                whole.update(line.encode())
         return whole.hexdigest()
 
     def items(self, split: Split, fold: Fold = Fold.TEST) -> list[Item]:
@@ -96,16 +99,29 @@ def _paths(part: str) -> dict[int, str]:
 
 
 def _items(part: Part) -> list[Item]:
+    return [_item(part, number, *row) for number, row in enumerate(_rows(part))]
+
+
+def _rows(part: Part) -> Iterator[tuple[str, str, int]]:
+    """Question, answer and number of the image, in the order of the package."""
     import easy_vqa
 
     read = easy_vqa.get_train_questions if part == "train" else easy_vqa.get_test_questions
-    rows: tuple[Sequence[str], Sequence[str], Sequence[int]] = read()
-    return [_item(part, number, *row) for number, row in enumerate(zip(*rows, strict=True))]
+    columns: tuple[Sequence[str], Sequence[str], Sequence[int]] = read()
+    return zip(*columns, strict=True)
+
+
+def _item_id(part: Part, number: int) -> str:
+    return f"easyvqa.{part}.{number:05d}"
+
+
+def _image_ref(part: Part, image: int) -> str:
+    return f"easyvqa/{part}/{image}"
 
 
 def _item(part: Part, number: int, question: str, answer: str, image: int) -> Item:
     return Item(
-        item_id=f"easyvqa.{part}.{number:05d}",
+        item_id=_item_id(part, number),
         benchmark="easy_vqa",
         entity_id=f"easyvqa-{part}-{image}",
         role=Role.GENERAL,
@@ -113,6 +129,6 @@ def _item(part: Part, number: int, question: str, answer: str, image: int) -> It
         kind=Kind.YESNO if answer in ("yes", "no") else Kind.OPEN,
         question=question,
         answer=answer,
-        images=(f"easyvqa/{part}/{image}",),
+        images=(_image_ref(part, image),),
         accepted=_ALSO_RIGHT.get(answer, ()),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smllmun_bench.models.libraries import import_libraries
 from smllmun_bench.pipeline.canonical import HashMemo
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Loader:
         return self._others[dtype]
 
     def get(self, model: ModelRef, on_load: Callable[[str], None] = lambda path: None) -> "Vlm":
+        import_libraries()
         from smllmun_bench.models.vlm import load
 
         if self._last is not None and self._last[0] == model.digest:
@@ -77,6 +79,7 @@ class Loader:
 
     def in_float32(self, model: ModelRef) -> "Vlm":
         """The model for sums that are formed in float32, on the CPU; not kept."""
+        import_libraries()
         from smllmun_bench.models.vlm import load
 
         return load(model.path, self.source)

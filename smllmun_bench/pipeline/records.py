@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     import pyarrow as pa
 
     kinds = {"sample": pa.int64(), "latency_s": pa.float64()} | {name: pa.list_(pa.float64()) for name in _LISTS}
-    columns = [(field.name, kinds.get(field.name, pa.string())) for field in fields(Prediction)]
-    rows = [asdict(prediction) for prediction in predictions]
-    _write(path, pa.Table.from_pylist(rows, schema=pa.schema(columns)))
+    schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Prediction)])
+    columns = {name: [getattr(prediction, name) for prediction in predictions] for name in schema.names}
+    _write(path, pa.table(columns, schema=schema))
 
 
 def read_predictions(path: Path) -> list[Prediction]:

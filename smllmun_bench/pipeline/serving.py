@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
+from smllmun_bench.models.libraries import import_libraries
 from smllmun_bench.pipeline.entry import Entry
 from smllmun_bench.pipeline.models import Loader, ModelRef
 
@@ -33,6 +34,7 @@ def answering(
 
     For vLLM a change is merged into a temporary folder, and the model that this process holds is let go before.
     """
+    import_libraries()
     from smllmun_bench.methods.artifact import Artifact
 
     change = Artifact.load(artifact.path) if artifact is not None else Artifact("none")

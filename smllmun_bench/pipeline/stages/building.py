@@ -97,10 +97,10 @@ def _parts(shop: Workshop, recipe: AlignRecipe) -> tuple[Path, Path, dict[str, s
 
 
 def _merged(shop: Workshop, start: ModelRef, change: Entry, folder: Path) -> None:
+    vlm = shop.loader.in_float32(start)
     from smllmun_bench.methods.artifact import Artifact
     from smllmun_bench.models.folder import save
 
-    vlm = shop.loader.in_float32(start)
     with Artifact.load(change.path).mounted(vlm):
         save(vlm.model, vlm.processor, folder, dtype=KEPT)
 
