@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.decoding import Stop, greedy
+from smllmun_bench.models.decoding import Said, Stop, greedy
 from smllmun_bench.models.doors import Door, Seats
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of, load_processor
@@ -171,12 +171,14 @@ class Vlm:
         answers: dict[int, Generation] = {}
         shares = self._may_share(encoded, max_new_tokens)
 
-        def ask(chunk: Sequence[int]) -> None:
-            batch = [encoded[i] for i in chunk]
-            tokens = self._share_batch(batch, max_new_tokens) if shares else self._generate_batch(batch, max_new_tokens)
-            for index, ids in zip(chunk, tokens, strict=True):
+        def tell(said: Said) -> None:
+            for index, ids in said.items():
                 answers[index] = finished(ids, self.stop_ids, self.processor.tokenizer)
-            on_done(len(chunk))
+            on_done(len(said))
+
+        def ask(chunk: Sequence[int]) -> None:
+            batch = [encoded[index] for index in chunk]
+            tell(dict(zip(chunk, self._generate_batch(batch, max_new_tokens), strict=True)))
 
         def place(index: int) -> tuple[int, tuple[str, ...], int, int]:
             item = encoded[index]
@@ -187,7 +189,20 @@ class Vlm:
             for alike in self.alike(encoded):
                 order = sorted(alike, key=place)
                 expect(encoded[index].images for index in order)
-                in_batches(ask, order, batch_size)
+                if shares:
+                    stop = Stop(self.stop_ids, self.pad_id, max_new_tokens)
+                    greedy(
+                        self.model,
+                        self._embed,
+                        encoded,
+                        order,
+                        self.image_token,
+                        stop,
+                        batch_size=batch_size,
+                        tell=tell,
+                    )
+                else:
+                    in_batches(ask, order, batch_size)
         return [self._passed(query, answers[i]) for i, query in enumerate(queries)]
 
     def _refusal(self, query: Query, answer: str | None) -> str | None:
@@ -208,12 +223,9 @@ class Vlm:
         window = getattr(self.model.config.get_text_config(decoder=True), "sliding_window", None)
         return window is None or 2 * max(len(item.ids) for item in encoded) + max_new_tokens <= window
 
-    def _share_batch(self, batch: list[Encoded], max_new_tokens: int) -> list[list[int]]:
-        def embed(ids: Tensor, images: tuple[tuple[str, ...], ...]) -> Tensor:
-            everything = torch.ones_like(ids, dtype=torch.bool)
-            return self._inputs(ids, images, everything, ~everything)["inputs_embeds"]
-
-        return greedy(self.model, embed, batch, self.image_token, Stop(self.stop_ids, self.pad_id, max_new_tokens))
+    def _embed(self, ids: Tensor, images: tuple[tuple[str, ...], ...]) -> Tensor:
+        everything = torch.ones_like(ids, dtype=torch.bool)
+        return self._inputs(ids, images, everything, ~everything)["inputs_embeds"]
 
     def alike(self, encoded: Sequence[Encoded]) -> list[list[int]]:
         """Indices that may share a pass: all of them, or those with equally many images where a family wants that."""

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from smllmun_bench.models.decoding import prefix_length
+from smllmun_bench.models.decoding import Stop, greedy
 from smllmun_bench.models.encoding import Encoded
+from smllmun_bench.models.packing import prefix_length
 from smllmun_bench.models.vlm import Query, Vlm
 
 
@@ -35,8 +36,10 @@ def test_an_image_goes_through_the_decoder_once(tiny: Any, monkeypatch: pytest.M
     assert questions[0] == len(_queries())
 
 
-def test_rows_that_are_done_leave_the_batch(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A word that most of the free answers contain, and not all, becomes the end of an answer."""
+@pytest.fixture
+def talkative(tiny: Any) -> Any:
+    """A model whose answers end after different numbers of tokens: a word that most of the free ones contain, and not
+    all, becomes the end of an answer."""
     vlm = tiny.fresh()
     with torch.no_grad():  # an untrained model repeats itself; with larger weights it says more than one thing
         for parameter in vlm.model.model.language_model.parameters():
@@ -46,22 +49,88 @@ def test_rows_that_are_done_leave_the_batch(tiny: Any, monkeypatch: pytest.Monke
     holders = {token: sum(token in row for row in free) for row in free for token in row}
     end = next(token for token, count in holders.items() if len(queries) / 2 <= count < len(queries))
     vlm.stop_ids = frozenset({*vlm.stop_ids, end})
-    rows: list[int] = []
-    forward = vlm.model.model.forward
+    return vlm
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        rows.append(kwargs["inputs_embeds"].shape[0])
-        return forward(*args, **kwargs)
 
-    monkeypatch.setattr(vlm.model.model, "forward", counted)
-    together = vlm.generate(queries, max_new_tokens=12)
-    steps = rows[2:]
+@pytest.fixture
+def plainly(talkative: Any) -> Any:
+    """What it says to each question where nothing is shared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Vlm, "_may_share", lambda self, *rest: False)
+        return talkative.generate(_queries(), max_new_tokens=12)
+
+
+class _Rows:
+    """How many rows each forward pass has; with a limit, more do not fit into memory."""
+
+    def __init__(self, vlm: Any, monkeypatch: pytest.MonkeyPatch, most: int = 1000) -> None:
+        self.seen: list[int] = []
+        self.most = most
+        self._forward = vlm.model.model.forward
+        monkeypatch.setattr(vlm.model.model, "forward", self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        rows = kwargs["inputs_embeds"].shape[0]
+        if rows > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.seen.append(rows)
+        return self._forward(*args, **kwargs)
+
+
+def test_rows_that_are_done_leave_the_batch(talkative: Any, plainly: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = _Rows(talkative, monkeypatch)
+    together = talkative.generate(_queries(), max_new_tokens=12)
+    steps = rows.seen[2:]
     assert steps == sorted(steps, reverse=True)
-    assert steps[-1] < len(queries)
-    monkeypatch.setattr(vlm.model.model, "forward", forward)
-    monkeypatch.setattr(Vlm, "_may_share", lambda self, *rest: False)
-    assert together == vlm.generate(queries, max_new_tokens=12)
+    assert steps[-1] < len(_queries())
+    assert together == plainly
     assert {answer.finish_reason for answer in together} == {"stop", "length"}
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 5, 8])
+def test_texts_do_not_depend_on_the_batch(talkative: Any, plainly: Any, batch_size: int) -> None:
+    told: list[int] = []
+    assert talkative.generate(_queries(), max_new_tokens=12, batch_size=batch_size, on_done=told.append) == plainly
+    assert sum(told) == len(_queries())
+
+
+def test_long_answers_of_several_batches_go_on_together(
+    talkative: Any, plainly: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer in eight is long: the batches do not wait for it, one after another, but for all of them once."""
+    encoded = [talkative.encode(query) for query in _queries()]
+    reasons = [answer.finish_reason for answer in plainly]
+    order = [reasons.index("length"), *[reasons.index("stop")] * 7]
+    rows = _Rows(talkative, monkeypatch)
+    stop = Stop(talkative.stop_ids, talkative.pad_id, 12)
+
+    def passes(batches: int) -> int:
+        rows.seen.clear()
+        said: list[dict[int, list[int]]] = []
+        numbered = [encoded[number] for number in order * batches]
+        greedy(
+            talkative.model, talkative._embed, numbered, range(8 * batches), talkative.image_token, stop,
+            batch_size=8, tell=lambda some: said.append(dict(some)),
+        )  # fmt: skip
+        answers = {number: answer for some in said for number, answer in some.items()}
+        assert sum(map(len, said)) == len(answers) == 8 * batches
+        assert len({tuple(answers[number]) for number in range(0, 8 * batches, 8)}) == 1
+        return len(rows.seen)
+
+    one, four = passes(1), passes(4)
+    assert one >= 11  # the long answer has 12 tokens
+    assert four < 2 * one  # and is waited for once, not four times
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_what_is_left_of_several_batches_may_not_fit_together(
+    talkative: Any, plainly: Any, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    rows = _Rows(talkative, monkeypatch, most)
+    told: list[int] = []
+    assert talkative.generate(_queries(), max_new_tokens=12, batch_size=5, on_done=told.append) == plainly
+    assert sum(told) == len(_queries())
+    assert max(rows.seen) <= most
 
 
 def test_hooks_see_whole_prompts(tiny: Any) -> None:

@@ -66,23 +66,25 @@ def test_training_that_does_not_fit_is_a_failed_run_and_no_traceback(error: Base
 def test_answers_are_the_same_when_memory_runs_out_on_the_way(tiny: Any, mixed: Any, monkeypatch: Any) -> None:
     queries = [query for query, _ in mixed]
     texts, numbers = tiny.vlm.generate(queries, max_new_tokens=4), tiny.vlm.answer_logprobs(mixed)
-    generate, score, asked, told = tiny.vlm._share_batch, tiny.vlm.score_answers, [], []
+    forward, score, asked, told = tiny.vlm.model.model.forward, tiny.vlm.score_answers, [], []
 
-    def little(batch: Any, max_new_tokens: int) -> Any:
-        if len(batch) > 2:
+    def little(*args: Any, **kwargs: Any) -> Any:
+        if len(kwargs["inputs_embeds"]) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        asked.append(len(batch))
-        return generate(batch, max_new_tokens)
+        asked.append(len(kwargs["inputs_embeds"]))
+        return forward(*args, **kwargs)
 
     def less(encoded: Any, **how: Any) -> Any:
         if len(encoded) > 3:
             raise CPU
         return score(encoded, **how)
 
-    monkeypatch.setattr(tiny.vlm, "_share_batch", little)
-    monkeypatch.setattr(tiny.vlm, "score_answers", less)
+    monkeypatch.setattr(tiny.vlm.model.model, "forward", little)
     assert tiny.vlm.generate(queries, max_new_tokens=4, on_done=told.append) == texts
-    assert sum(asked) == sum(told) == len(queries)
+    assert sum(told) == len(queries)
+    assert max(asked) == 2
+    monkeypatch.setattr(tiny.vlm.model.model, "forward", forward)
+    monkeypatch.setattr(tiny.vlm, "score_answers", less)
     for one, other in zip(tiny.vlm.answer_logprobs(mixed), numbers, strict=True):
         assert list(one) == pytest.approx(list(other), abs=1e-5)
 
