@@ -64,7 +64,7 @@ def greedy(
     batch_size: int,
     tell: Callable[[Said], None],
 ) -> None:
-    """Answer the questions of `encoded` that `order` numbers, in batches; `tell` hears each answer once, when it is done.
+    """Answer the questions of `encoded` that `order` numbers, in batches. Each answer is told once, when it is done.
 
     A batch that does not fit into memory is halved, and so are those after it; what was told stays told.
     """
