@@ -24,7 +24,7 @@ from smllmun_bench.pipeline.environment import peak_memory_mb, reset_peak_memory
 from smllmun_bench.training import losses
 from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.examples import Example, Stream
-from smllmun_bench.training.loop import train
+from smllmun_bench.training.loop import drawn, train
 from smllmun_bench.training.reference import Reference
 
 BETA = 0.1
@@ -70,8 +70,8 @@ def _side(side: str, steps: int, batch: int) -> dict[str, float]:
 
 def _ours(vlm: Vlm, data: UnlearningData, config: TrainingConfig, shop: object) -> float:
     """The loss is that of `methods/npo.py`; the time includes what the reference log-probabilities cost."""
-    forget, retain = streams.forget(data, config), streams.retain(data, config)
-    sums = Reference(vlm).sums(forget)
+    rows = {"forget": streams.forget(data, config), "retain": streams.retain(data, config)}
+    sums = Reference(vlm).sums(drawn(rows, config, seed=0)["forget"])
 
     def loss(batch):  # type: ignore[no-untyped-def]
         part = batch["forget"]
@@ -80,7 +80,7 @@ def _ours(vlm: Vlm, data: UnlearningData, config: TrainingConfig, shop: object) 
             "retain": losses.cross_entropy(batch["retain"].scores.logp),
         }
 
-    update = train(vlm, {"forget": forget, "retain": retain}, loss, config, seed=0)
+    update = train(vlm, rows, loss, config, seed=0)
     return sum(update.history[0].values())
 
 

@@ -36,18 +36,21 @@ class Dpo:
 
     def fit(self, target: "Vlm", data: UnlearningData, config: DpoConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import Reach, train
+        from smllmun_bench.training.loop import Reach, drawn, train
         from smllmun_bench.training.reference import Reference
 
-        forget, refused = streams.forget(data, config.training), streams.refused(data, config.training)
-        retain = streams.retain(data, config.training)
-        before = Reference(target)
-        sums, refused_sums = before.sums(forget), before.sums(refused)
-        known = before.log_probs(retain) if config.retain == "kl" else None
-        refusal = {(example.key, example.question): example for example in refused}
+        rows = {"forget": streams.forget(data, config.training)}
+        if config.retain != "none":
+            rows["retain"] = streams.retain(data, config.training)
+        refusal = {(example.key, example.question): example for example in streams.refused(data, config.training)}
 
         def beside(batch: "Mapping[str, Sequence[Example]]") -> "Mapping[str, Sequence[Example]]":
             return {"refusal": [refusal[example.key, example.question] for example in batch["forget"]]}
+
+        asked = drawn(rows, config.training, seed=data.seed)
+        before = Reference(target)
+        sums, refused_sums = before.sums(asked["forget"]), before.sums(beside(asked)["refusal"])
+        known = before.log_probs(asked["retain"]) if config.retain == "kl" else None
 
         def loss(batch: "Batch") -> "Terms":
             true, other = batch["forget"], batch["refusal"]
@@ -68,7 +71,6 @@ class Dpo:
                 )
             return terms
 
-        rows = {"forget": forget} | ({} if config.retain == "none" else {"retain": retain})
         update = train(
             target, rows, loss, config.training, seed=data.seed, progress=progress, reach=Reach(beside=beside)
         )

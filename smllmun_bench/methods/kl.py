@@ -31,12 +31,12 @@ class Kl:
 
     def fit(self, target: "Vlm", data: UnlearningData, config: KlConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import train
+        from smllmun_bench.training.loop import drawn, train
         from smllmun_bench.training.reference import Reference
 
         rows = {"forget": streams.forget(data, config.training), "retain": streams.retain(data, config.training)}
         before = Reference(target)
-        known = before.log_probs(rows["retain"])
+        known = before.log_probs(drawn(rows, config.training, seed=data.seed)["retain"])
 
         def loss(batch: "Batch") -> "Terms":
             held = batch["retain"]

@@ -38,7 +38,7 @@ class Llmu:
 
     def fit(self, target: "Vlm", data: UnlearningData, config: LlmuConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import train
+        from smllmun_bench.training.loop import drawn, train
         from smllmun_bench.training.reference import Reference
 
         training = config.training
@@ -48,7 +48,8 @@ class Llmu:
             "normal": streams.retain(data, training),
         }
         before = Reference(target)
-        known = before.log_probs(rows["normal"])
+        sizes = {"random": config.mismatches * training.batch_size}
+        known = before.log_probs(drawn(rows, training, seed=data.seed, sizes=sizes)["normal"])
 
         def loss(batch: "Batch") -> "Terms":
             held = batch["normal"]
@@ -59,7 +60,6 @@ class Llmu:
                 "normal": config.normal_weight * losses.kl_to_reference(now, known(held.examples, held.scores.owner)),
             }
 
-        sizes = {"random": config.mismatches * training.batch_size}
         update = train(target, rows, loss, training, seed=data.seed, progress=progress, sizes=sizes)
         return streams.as_artifact(update, spent=before.cost)
 

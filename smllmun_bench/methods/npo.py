@@ -32,14 +32,16 @@ class Npo:
 
     def fit(self, target: "Vlm", data: UnlearningData, config: NpoConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import train
+        from smllmun_bench.training.loop import drawn, train
         from smllmun_bench.training.reference import Reference
 
-        forget = streams.forget(data, config.training)
-        retain = streams.retain(data, config.training)
+        rows = {"forget": streams.forget(data, config.training)}
+        if config.retain != "none":
+            rows["retain"] = streams.retain(data, config.training)
+        asked = drawn(rows, config.training, seed=data.seed)
         before = Reference(target)  # taken from the target itself, so there is no second copy of the model
-        sums = before.sums(forget)
-        logits = before.log_probs(retain) if config.retain == "kl" else None
+        sums = before.sums(asked["forget"])
+        logits = before.log_probs(asked["retain"]) if config.retain == "kl" else None
 
         def loss(batch: "Batch") -> "Terms":
             part = batch["forget"]
@@ -53,7 +55,6 @@ class Npo:
                 )
             return terms
 
-        rows = {"forget": forget} | ({} if config.retain == "none" else {"retain": retain})
         update = train(target, rows, loss, config.training, seed=data.seed, progress=progress)
         return streams.as_artifact(update, spent=before.cost)
 

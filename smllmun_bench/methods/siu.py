@@ -42,7 +42,7 @@ class Siu:
     def fit(self, target: "Vlm", data: UnlearningData, config: SiuConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
         from smllmun_bench.training.examples import from_items
-        from smllmun_bench.training.loop import train
+        from smllmun_bench.training.loop import drawn, train
         from smllmun_bench.training.reference import Reference
 
         moved = [item for item in data.forget if item.images or config.policy == "full_entity"]
@@ -59,7 +59,8 @@ class Siu:
         true_name = {item.item_id: names.get(item.entity_id, "") for item in data.forget}
         masks = _Masks(target, true_name, untrue)
         before = Reference(target)
-        known = before.log_probs([*rows["invented"], *rows["kept"]])
+        asked = drawn(rows, config.training, seed=data.seed)
+        known = before.log_probs([*asked["invented"], *asked["kept"]])
 
         def loss(batch: "Batch") -> "Terms":
             from torch import cat

@@ -59,7 +59,7 @@ class Sku:
 def _acquire(target: "Vlm", data: UnlearningData, inputs: _Acquisition, progress: "Progress") -> "Artifact":
     """L = e1·CE(y_f|x_f) + e2·(1/K)·Σ_k CE(a_k|x_f) - e3·min(KL(p_θ0 ‖ p_θ), cap); CE averages within each answer."""
     from smllmun_bench.training import losses
-    from smllmun_bench.training.loop import train
+    from smllmun_bench.training.loop import drawn, train
     from smllmun_bench.training.reference import Reference
 
     training = inputs.training.model_copy(update={"stop": Stop()})  # θ' learns to misbehave: it never forgets
@@ -68,10 +68,11 @@ def _acquire(target: "Vlm", data: UnlearningData, inputs: _Acquisition, progress
         rows["disassociation"] = mismatched(
             data.forget, times=inputs.mismatches, paraphrases=training.paraphrases, seed=data.seed, method="sku"
         )
+    sizes = {"disassociation": inputs.mismatches * training.batch_size}
     before = Reference(target)
     if inputs.divergence:
         rows["divergence"] = streams.retain(data, training)
-        logits = before.log_probs(rows["divergence"])
+        logits = before.log_probs(drawn(rows, training, seed=data.seed, sizes=sizes)["divergence"])
 
     def loss(batch: "Batch") -> "Terms":
         terms = {"distortion": inputs.distortion * losses.cross_entropy(batch["distortion"].scores.means())}
@@ -86,7 +87,6 @@ def _acquire(target: "Vlm", data: UnlearningData, inputs: _Acquisition, progress
             )
         return terms
 
-    sizes = {"disassociation": inputs.mismatches * training.batch_size}
     update = train(target, rows, loss, training, seed=data.seed, progress=progress, sizes=sizes)
     return streams.as_artifact(update, spent=before.cost)
 

@@ -36,7 +36,7 @@ class Undial:
 
     def fit(self, target: "Vlm", data: UnlearningData, config: UndialConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import train
+        from smllmun_bench.training.loop import drawn, train
         from smllmun_bench.training.reference import Reference
 
         def lowered(batch: "Sequence[Example]", scores: "AnswerScores") -> "Tensor":
@@ -46,7 +46,7 @@ class Undial:
         if config.retain_weight:
             rows["retain"] = streams.retain(data, config.training)
         before = Reference(target)
-        goals = before.per_token(rows["forget"], lowered)
+        goals = before.per_token(drawn(rows, config.training, seed=data.seed)["forget"], lowered)
 
         def loss(batch: "Batch") -> "Terms":
             part = batch["forget"]

@@ -129,17 +129,7 @@ def train(
         )
     check_resident(vlm.model, None, "training")
     check = _check(progress, config)
-    supply = {
-        name: Stream(
-            examples,
-            (sizes or {}).get(name, config.batch_size),
-            seed=seed + 7 * index,
-            per_image=config.per_image,
-            text_share=config.text_share,
-            text_first=config.text_first,
-        )
-        for index, (name, examples) in enumerate(streams.items())
-    }
+    supply = _supply(streams, config, seed, sizes)
     started = time.perf_counter()
     if vlm.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(vlm.device)
@@ -211,6 +201,38 @@ def train(
         trained = sum(parameter.numel() for parameter in taken.parameters)
         cost = Cost(seen, seen, time.perf_counter() - started, trained, _peak_device_mb(vlm.device))
         return Update(*taken.read(), cost, history)
+
+
+def drawn(
+    streams: Mapping[str, Sequence[Example]],
+    config: TrainingConfig,
+    *,
+    seed: int,
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, list[Example]]:
+    """Those examples of each stream that `train` with the same arguments will take, in the order of the stream.
+
+    What a method wants to know of the target before training it needs to know of these alone.
+    """
+    supply = _supply(streams, config, seed, sizes)
+    taken = {name: {example for _ in range(config.steps) for example in supply[name].take()} for name in streams}
+    return {name: [example for example in examples if example in taken[name]] for name, examples in streams.items()}
+
+
+def _supply(
+    streams: Mapping[str, Sequence[Example]], config: TrainingConfig, seed: int, sizes: Mapping[str, int] | None
+) -> dict[str, Stream]:
+    return {
+        name: Stream(
+            examples,
+            (sizes or {}).get(name, config.batch_size),
+            seed=seed + 7 * index,
+            per_image=config.per_image,
+            text_share=config.text_share,
+            text_first=config.text_first,
+        )
+        for index, (name, examples) in enumerate(streams.items())
+    }
 
 
 def _take(supply: Mapping[str, Stream]) -> dict[str, Sequence[Example]]:

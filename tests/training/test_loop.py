@@ -11,7 +11,7 @@ from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.training import losses
 from smllmun_bench.training.config import L1, LoraSettings, Stop, TrainingConfig
 from smllmun_bench.training.examples import from_items
-from smllmun_bench.training.loop import Batch, Reach, Terms, rate_at, train
+from smllmun_bench.training.loop import Batch, Reach, Terms, drawn, rate_at, train
 from smllmun_bench.training.weights import target_modules
 
 LORA = TrainingConfig(steps=4, batch_size=4, lr=0.01, lora=LoraSettings(rank=4, alpha=8))
@@ -297,3 +297,22 @@ def test_checkpointing_gives_the_same_update_and_is_switched_off_again(tiny: Any
     for name, delta in plain.deltas().items():
         torch.testing.assert_close(again.deltas()[name], delta, atol=1e-6, rtol=1e-4)
     assert not tiny.vlm.model.is_activation_checkpointing
+
+
+@pytest.mark.parametrize("steps", [1, 3, 40])
+@pytest.mark.parametrize("sizes", [None, {"retain": 2}])
+def test_what_will_be_drawn_is_known_before(tiny: Any, steps: int, sizes: dict[str, int] | None) -> None:
+    rows = {"forget": from_items(tiny.data.forget, paraphrases=1), "retain": from_items(tiny.data.retain)}
+    config = LORA.model_copy(update={"steps": steps, "batch_size": 3, "text_first": 1})
+    seen: dict[str, set[Any]] = {name: set() for name in rows}
+
+    def watching(batch: Batch) -> Terms:
+        for name, part in batch.items():
+            seen[name] |= set(part.examples)
+        return descend(batch)
+
+    known = drawn(rows, config, seed=5, sizes=sizes)
+    train(tiny.vlm, rows, watching, config, seed=5, sizes=sizes)
+    assert {name: set(part) for name, part in known.items()} == seen
+    assert all(part == [example for example in rows[name] if example in seen[name]] for name, part in known.items())
+    assert (known == rows) == (steps == 40)
