@@ -1,30 +1,37 @@
-"""7B architectures with random weights on a GPU: a LoRA NPO step, evaluation, memory. Needs no download.
+"""A LoRA NPO step and evaluation with 7B architectures of random weights on a GPU. Needs no download.
 
-    python bench/gpu.py [--family llava|qwen2_5_vl] [--layers 32] [--json]
+    python bench/gpu.py [--family llava qwen2_5_vl] [--batch 2] [--steps 8] [--items 128] [--json]
+    python bench/gpu.py --tiny --device cpu      # tiny models: does the script run? The figures mean nothing
 
-Prints the card's measured bf16 matrix rate first; the share of it that a training step reaches is the figure to watch.
-Without a GPU it says so and exits with 0. Not yet run on a card: see docs/performance.md for what has been measured.
+The card's bf16 matrix rate is measured first. A training step is held against the time that the decoder's matrix
+products would take at that rate: 4 operations for each weight and token, 2 forwards and 2 on the way back through
+weights that are frozen. That ratio is the share of the rate that the step reaches. Random weights find all words about
+equally likely, so answers in bfloat16 depend on the shapes of batches; `equal` of evaluation means that
+log-probabilities of given answers do not (to 0.05 nats a token).
+Without a GPU it says so and exits with 0. For the toy's scores on a card:
+`smllmun-bench regress --golden results/goldens/toy.json --device cuda`.
 """
 
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import torch
-from _result import parser, result, show
+from _architectures import ARCHITECTURES, random_vlm
+from _result import Result, parser, result, seconds, show
+from _usual import one_by_one
 from PIL import Image
 
-from smllmun_bench.models.vlm import Query, Vlm, load
-from smllmun_bench.schema import Item, Kind, Modality, Role
+from smllmun_bench.models.vlm import Query, Vlm
 from smllmun_bench.training import losses
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
-from smllmun_bench.training.examples import from_items
+from smllmun_bench.training.examples import Example
 from smllmun_bench.training.loop import train
 from smllmun_bench.training.reference import Reference
 
-WIDTH, INNER, HEADS = 4096, 11008, 32  # of a 7B Llama decoder
 IMAGE = 336
+NEW_TOKENS = 16
+WARM_UP = 2  # steps that are not timed
+LIMIT_GIB = 40.0
 
 
 class Pictures:
@@ -37,104 +44,125 @@ class Pictures:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--layers", type=int, default=32)
+    options.add_argument("--family", nargs="+", choices=list(ARCHITECTURES), default=list(ARCHITECTURES))
+    options.add_argument("--batch", type=int, default=2, help="of each of the two streams")
     options.add_argument("--steps", type=int, default=8)
-    options.add_argument("--batch", type=int, default=8)
     options.add_argument("--items", type=int, default=128)
+    options.add_argument("--batch-size", type=int, default=64, help="of evaluation")
+    options.add_argument("--checkpointing", action="store_true", help="less memory, a third more work")
+    options.add_argument("--tiny", action="store_true")
+    options.add_argument("--device", default="cuda")
     arguments = options.parse_args()
-    if not torch.cuda.is_available():
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
         print("no GPU that torch can use: nothing measured", file=sys.stderr)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        _build(Path(folder), arguments.layers)
-        vlm = load(folder, Pictures(), device="cuda", dtype="bfloat16")
-    rate = _matrix_rate()
-    items = _items(max(arguments.items, 4 * arguments.batch))
-    weights = sum(p.numel() for p in vlm.model.parameters())
-    torch.cuda.reset_peak_memory_stats()
-    step, tokens = _npo(vlm, items, arguments.steps, arguments.batch)
-    peak = torch.cuda.max_memory_allocated() / 2**30
-    share = 4 * weights * tokens / step / rate  # forward 2, backward through frozen weights 2, per weight and token
-    found = [
-        result("share of the matrix rate, LoRA NPO step", 1.0, share, "of bf16 peak measured", equal=True),
-        result("LoRA NPO step, peak memory against 40 GB", peak, 40.0, "GiB", equal=True),
-        _evaluation(vlm, items[: arguments.items]),
-    ]
-    print(
-        f"{torch.cuda.get_device_name()}: {rate / 1e12:.0f} TFLOP/s bf16, {tokens / step:.0f} tokens/s", file=sys.stderr
-    )
-    show(found, as_json=arguments.json)
+    rate = _matrix_rate(arguments.device, 256 if arguments.tiny else 8192)
+    card = torch.cuda.get_device_name() if arguments.device.startswith("cuda") else arguments.device
+    print(f"{card}, torch {torch.__version__}: {rate / 1e12:.3g} TFLOP/s bfloat16", file=sys.stderr)
+    for family in arguments.family:
+        vlm = random_vlm(family, Pictures(), device=arguments.device, dtype="bfloat16", tiny=arguments.tiny)
+        name = f"{family}{' (tiny)' if arguments.tiny else ''}"
+        show([*_npo(vlm, name, rate, arguments), _evaluation(vlm, name, arguments)], as_json=arguments.json)
+        del vlm
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
-def _build(folder: Path, layers: int) -> None:
-    """The toy's tokenizer and processor in front of a decoder of 7B width."""
-    from smllmun_bench.models import toy
-
-    texts = [item.question + " " + item.answer for item in _items(64)]
-    size = toy.ToySize(
-        image=IMAGE, patch=14, vision_width=1024, vision_layers=24, vision_inner=4096,
-        width=WIDTH, layers=layers, inner=INNER, heads=HEADS, vocabulary=1200,
-    )  # fmt: skip
-    toy.build(folder, texts, size)
-
-
-def _items(count: int) -> list[Item]:
+def _examples(count: int, per_image: int, first: int = 0) -> list[Example]:
     return [
-        Item(
-            f"i{n}", benchmark="bench", entity_id=f"e{n // 4}", role=Role.FORGET, modality=Modality.IMAGE_TEXT,
-            kind=Kind.OPEN, question=f"What is the job of person number {n % 4} in the picture, and where is it?",
-            answer=f"Baker number {n} in the old town by the river.", images=(str(n // 4),),
+        Example(
+            f"i{n}",
+            f"What is the job of person number {n % 4} in the picture, and where is it?",
+            f"Baker number {n % 10} in the old town by the river.",
+            (str(first + n // per_image),),
         )
         for n in range(count)
-    ]  # fmt: skip
+    ]
 
 
-def _matrix_rate(size: int = 8192, rounds: int = 20) -> float:
-    a = torch.randn(size, size, device="cuda", dtype=torch.bfloat16)
+def _matrix_rate(device: str, size: int, rounds: int = 20) -> float:
+    """Operations a second in products of two square bfloat16 matrices."""
+    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
     (a @ a).sum().item()
     started = time.perf_counter()
     for _ in range(rounds):
         b = a @ a
-    torch.cuda.synchronize()
-    del b
+    b.sum().item()
     return 2 * size**3 * rounds / (time.perf_counter() - started)
 
 
-def _npo(vlm: Vlm, items: list[Item], steps: int, batch: int) -> tuple[float, float]:
-    """Seconds and tokens of a step, the first two steps left out."""
-    examples = from_items(items)
-    sums = Reference(vlm).sums(examples)
-    marks: list[float] = []
+class _Clock:
+    """When each step was done."""
 
-    class Clock:
-        def step(self, done: int, total: int, figures: object) -> None:
+    def __init__(self, device: str) -> None:
+        self._cuda = device.startswith("cuda")
+        self.marks: list[float] = []
+
+    def step(self, done: int, total: int, figures: object) -> None:
+        if self._cuda:
             torch.cuda.synchronize()
-            marks.append(time.perf_counter())
+        self.marks.append(time.perf_counter())
+
+
+def _npo(vlm: Vlm, name: str, rate: float, arguments) -> list[Result]:  # type: ignore[no-untyped-def]
+    """NPO with cross-entropy on the rows to keep, as `methods/npo.py` has it; every image is in one question."""
+    steps, batch = arguments.steps, arguments.batch
+    count = batch * (steps + WARM_UP)
+    rows = {"forget": _examples(count, 1), "retain": _examples(count, 1, first=count)}
+    config = TrainingConfig(
+        steps=steps + WARM_UP,
+        batch_size=batch,
+        per_image=1,
+        lora=LoraSettings(rank=32, alpha=32),
+        lr=1e-4,
+        gradient_checkpointing=arguments.checkpointing,
+    )
+    if arguments.device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+    sums = Reference(vlm).sums(rows["forget"])
 
     def loss(parts):  # type: ignore[no-untyped-def]
         part = parts["forget"]
-        return {"forget": losses.npo(part.scores.sums(), sums(part.examples), beta=0.1)}
+        return {
+            "forget": losses.npo(part.scores.sums(), sums(part.examples), beta=0.1),
+            "retain": losses.cross_entropy(parts["retain"].scores.logp),
+        }
 
-    config = TrainingConfig(
-        steps=steps + 2, batch_size=batch, per_image=1, lora=LoraSettings(rank=32, alpha=32), lr=1e-4
+    clock = _Clock(arguments.device)
+    train(vlm, rows, loss, config, seed=0, progress=clock)
+    spent = (clock.marks[-1] - clock.marks[WARM_UP - 1]) / steps
+    length = sum(len(vlm.encode(Query(e.question, e.images), e.answer).ids) for e in rows["forget"]) / count
+    tokens = 2 * batch * length
+    weights = sum(
+        weight.numel()
+        for key, weight in vlm.model.named_parameters()
+        if key.startswith(vlm.family.language) and key.endswith("proj.weight")
     )
-    train(vlm, {"forget": examples}, loss, config, seed=0, progress=Clock())
-    length = len(vlm.encode(Query(items[0].question, items[0].images), items[0].answer).ids)
-    return (marks[-1] - marks[1]) / steps, float(batch * length)
+    print(f"{name}: {tokens / spent:.0f} tokens/s in training", file=sys.stderr)
+    products = 4 * weights * tokens / rate
+    found = [result(f"{name}: LoRA NPO step against its matrix products alone", spent, products, "s", equal=True)]
+    if arguments.device.startswith("cuda"):
+        peak = torch.cuda.max_memory_allocated() / 2**30
+        found.append(result(f"{name}: LoRA NPO step, peak memory", peak, LIMIT_GIB, "GiB", equal=True))
+    return found
 
 
-def _evaluation(vlm: Vlm, items: list[Item]):  # type: ignore[no-untyped-def]
-    queries = [Query(item.question, item.images) for item in items]
-    few = queries[:8]
-    vlm.generate(few, max_new_tokens=16)
-    started = time.perf_counter()
-    batched = vlm.generate(queries, max_new_tokens=16)
-    ours = (time.perf_counter() - started) / len(queries)
-    started = time.perf_counter()
-    single = [vlm.generate([query], max_new_tokens=16, batch_size=1)[0] for query in few]
-    other = (time.perf_counter() - started) / len(few)
-    same = [a.text for a in single] == [a.text for a in batched[: len(few)]]
-    return result("evaluation against batch 1", ours, other, "s/item", equal=same)
+def _evaluation(vlm: Vlm, name: str, arguments) -> Result:  # type: ignore[no-untyped-def]
+    """Four questions on each image in batches, images prepared meanwhile and seen once, against the usual loop."""
+    examples = _examples(arguments.items, 4, first=1_000_000)
+    queries = [Query(example.question, example.images) for example in examples]
+    few = max(4, len(queries) // 16)
+    other_images = [Query(query.question, ("0",)) for query in queries[:2]]
+    vlm.generate(other_images, max_new_tokens=NEW_TOKENS)  # both sides once before they are timed
+    one_by_one(vlm, other_images[0], NEW_TOKENS)
+    ours = seconds(lambda: vlm.generate(queries, max_new_tokens=NEW_TOKENS, batch_size=arguments.batch_size))
+    other = seconds(lambda: [one_by_one(vlm, query, NEW_TOKENS) for query in queries[:few]])
+    pairs = [(query, example.answer) for query, example in zip(queries, examples, strict=True)][:few]
+    together, alone = vlm.answer_logprobs(pairs), [vlm.answer_logprobs([pair])[0] for pair in pairs]
+    furthest = max(abs(sum(a) - sum(b)) / len(a) for a, b in zip(together, alone, strict=True))
+    return result(
+        f"{name}: evaluation against batch 1", ours / len(queries), other / few, "s/item", equal=furthest < 0.05
+    )
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def regress(
     task: Annotated[str, typer.Option(help="For a golden that --update begins.")] = "smllmun-toy",
     limit: Annotated[float | None, typer.Option(help="For a golden that --update begins.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that unlearn at the same time.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps: scores recorded on one hold on others.")] = "cpu",
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
@@ -42,7 +43,10 @@ def regress(
     else:
         recorded = logic.read(golden)
     wanted = _options.names(method or []) or recorded.methods or methods.names()
-    asked = Asked(recorded.model, recorded.task, recorded.forget_ratio, store=store, limit=recorded.limit, quiet=quiet)
+    asked = Asked(
+        recorded.model, recorded.task, recorded.forget_ratio,
+        store=store, device=device, limit=recorded.limit, quiet=quiet,
+    )  # fmt: skip
     opened = open_shop(asked, console)
     with TemporaryDirectory() as scratch:
         todo = [(recipes.choose(name, recorded.model), 0) for name in wanted]

@@ -178,7 +178,8 @@ def _show(
     fit, _ = publishable(folders)
     if fit:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, to_csv(rank(standing.row for standing in standings(fit)[0])))
+        listed = rows if len(fit) == len(folders) else standings(fit)[0]
+        atomic_write(path, to_csv(rank(standing.row for standing in listed)))
     for place in [part.folder for part in finished] if len(finished) <= FEW else [output]:
         typer.echo(f"run          {place}")
     if fit:

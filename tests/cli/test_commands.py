@@ -12,6 +12,7 @@ from smllmun_bench import methods
 from smllmun_bench.cli.main import app, dashed
 
 COMMANDS = ("run", "score", "show", "leaderboard", "agree", "regress", "tune", "methods", "tasks", "models", "validate")
+GOLDEN = Path(__file__).parents[2] / "results" / "goldens" / "toy.json"
 HEAVY = ("torch", "transformers", "datasets", "pandas", "evaluate", "peft", "scipy.stats")
 
 
@@ -36,6 +37,7 @@ def invoke(*arguments: object):
         (("run", "--method", ","), "no method is named", "smfa"),
         (("show", "nothing", "--results", "tests"), "unknown run 'nothing'", ""),
         (("regress", "--golden", "nothing.json"), "there is no such golden", "--update"),
+        (("regress", "--golden", GOLDEN, "--device", "cuda"), "this machine has no cuda device", "cpu"),
     ],
 )
 def test_bad_input_is_one_readable_error(arguments: tuple[str, ...], what: str, fix: str) -> None:
