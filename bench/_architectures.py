@@ -15,7 +15,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from smllmun_bench.models.families import load_processor
-from smllmun_bench.models.vlm import ImageSource, Vlm, check_tokens
+from smllmun_bench.models.loading import check_tokens
+from smllmun_bench.models.vlm import ImageSource, Vlm
 
 TEXTS = ["What is the job of person number 0 in the picture, and where is it? A baker in the old town by the river."]
 

@@ -9,7 +9,8 @@ from _result import in_turns, parser, result, show
 from _toy import target_path, toy_shop
 from _usual import one_by_one
 
-from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query
 from smllmun_bench.pipeline.predict import question_of
 from smllmun_bench.schema import Fold, Item, Kind
 

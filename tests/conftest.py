@@ -48,7 +48,7 @@ class Tiny:
 
     def fresh(self) -> Vlm:
         """A copy of its own, for tests that damage it."""
-        from smllmun_bench.models.vlm import load
+        from smllmun_bench.models.loading import load
 
         return load(self.folder, Colours())
 
@@ -111,7 +111,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def _tiny(tiny_folder: Path) -> Tiny:
-    from smllmun_bench.models.vlm import load
+    from smllmun_bench.models.loading import load
 
     return Tiny(tiny_folder, load(tiny_folder, Colours()), tiny_data())
 

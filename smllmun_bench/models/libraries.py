@@ -18,7 +18,7 @@ def import_libraries() -> None:
     try:
         from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: F401 -- these bring the rest
 
-        from smllmun_bench.models import vlm  # noqa: F401
+        from smllmun_bench.models import loading  # noqa: F401
     finally:
         if not resting:
             gc.enable()

@@ -12,7 +12,7 @@ from smllmun_bench.data.profiles import outsiders
 from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.methods.streams import as_artifact
 from smllmun_bench.models.joining import join
-from smllmun_bench.models.vlm import load
+from smllmun_bench.models.loading import load
 from smllmun_bench.pipeline.aligning import AlignRecipe
 from smllmun_bench.pipeline.spell import spell
 from smllmun_bench.pipeline.strangers import Strangers, lessons, phrases

@@ -134,7 +134,7 @@ class _NoPictures:
 
 def _merged(parts: Parts, change: "Artifact", folder: Path) -> None:
     from smllmun_bench.models.folder import save
-    from smllmun_bench.models.vlm import load
+    from smllmun_bench.models.loading import load
 
     vlm = load(parts.start, _NoPictures(), dtype=parts.dtype)
     with change.mounted(vlm):
@@ -225,7 +225,8 @@ from PIL import Image
 
 try:
     from smllmun_bench.methods.artifact import Artifact
-    from smllmun_bench.models.vlm import ImageSource, Vlm, load
+    from smllmun_bench.models.loading import load
+    from smllmun_bench.models.vlm import ImageSource, Vlm
 except ModuleNotFoundError as missing:
     raise ImportError(
         "what is in this folder acts while the model answers and is mounted by the benchmark that made it: "
@@ -242,7 +243,7 @@ class Files:
 
 @contextmanager
 def unlearned(target: str, source: ImageSource | None = None, **options: Any) -> Iterator[Vlm]:
-    """The target model (a folder) with the artifact mounted; `options` are those of `smllmun_bench.models.vlm.load`."""
+    """The target model (a folder) with the artifact mounted; `options` are those of `models.loading.load`."""
     vlm = load(target, source or Files(), **options)
     with Artifact.load(Path(__file__).parent).mounted(vlm):
         yield vlm

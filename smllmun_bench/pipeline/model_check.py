@@ -51,7 +51,7 @@ def check_model(
 
     `quick` leaves out what needs a second copy of the weights: training whole weights, and saving.
     """
-    from smllmun_bench.models.vlm import load
+    from smllmun_bench.models.loading import load
 
     loaded: list[Vlm] = []
 
@@ -190,7 +190,7 @@ def _step(vlm: "Vlm", name: str, weights: Literal["lora", "decoder"]) -> str:
 
 def _saving(vlm: "Vlm", device: str, dtype: str, device_map: str | None) -> str:
     from smllmun_bench.models.folder import save
-    from smllmun_bench.models.vlm import load
+    from smllmun_bench.models.loading import load
 
     queries = [query for query, _ in _pairs()]
     texts = vlm.generate(queries, max_new_tokens=8)

@@ -57,7 +57,7 @@ class Loader:
 
     def get(self, model: ModelRef, on_load: Callable[[str], None] = lambda path: None) -> "Vlm":
         import_libraries()
-        from smllmun_bench.models.vlm import load
+        from smllmun_bench.models.loading import load
 
         if self._last is not None and self._last[0] == model.digest:
             return self._last[1]
@@ -80,7 +80,7 @@ class Loader:
     def in_float32(self, model: ModelRef) -> "Vlm":
         """The model for sums that are formed in float32, on the CPU; not kept."""
         import_libraries()
-        from smllmun_bench.models.vlm import load
+        from smllmun_bench.models.loading import load
 
         return load(model.path, self.source)
 

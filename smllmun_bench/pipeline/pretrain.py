@@ -17,7 +17,7 @@ def pretrain(folder: Path, recipe: PretrainRecipe, progress: "Progress | None" =
     """Write the trained base model to `folder`. Progress hears of the tower's steps, then of the other parts'."""
     from smllmun_bench.models import toy
     from smllmun_bench.models.folder import save
-    from smllmun_bench.models.vlm import load
+    from smllmun_bench.models.loading import load
     from smllmun_bench.pipeline.learn_to_see import learn_to_see
     from smllmun_bench.training.loop import cross_entropy, train
 

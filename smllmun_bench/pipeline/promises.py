@@ -106,7 +106,8 @@ def measure(
     Memory and forget: share of answers that are exactly right. Understanding, general and, where the task asks it,
     language: the task's headline metric, averaged by identity.
     """
-    from smllmun_bench.models.vlm import Query, load
+    from smllmun_bench.models.loading import load
+    from smllmun_bench.models.vlm import Query
 
     vlm = load(path, shop.data, device=shop.loader.device, dtype=shop.loader.dtype)
     answers = vlm.generate(
@@ -133,7 +134,7 @@ def measure_original(
     shop: Workshop, path: str, items: FigureItems, *, on_done: Callable[[int], None] = lambda n: None
 ) -> Figures:
     """What the language model in the folder `path` could say before it learnt anything: its `language` alone."""
-    from smllmun_bench.models.vlm import load
+    from smllmun_bench.models.loading import load
 
     vlm = load(path, shop.data, device=shop.loader.device, dtype=shop.loader.dtype)
     asked = predict(vlm, items.language, shop.task, run_id=path, batch_size=shop.batch_size, on_done=on_done)

@@ -43,8 +43,8 @@ def answering(
             yield vlm
         return
     from smllmun_bench.models.folder import save
+    from smllmun_bench.models.loading import load
     from smllmun_bench.models.vllm import served
-    from smllmun_bench.models.vlm import load
 
     loader.let_go()
     with TemporaryDirectory() as scratch:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from smllmun_bench.models.vlm import Vlm, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Vlm
 from smllmun_bench.training.config import L1, LoraSettings, TrainingConfig
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Batch, Reach, Terms, train

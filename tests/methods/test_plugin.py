@@ -13,7 +13,7 @@ from PIL import Image
 from smllmun_bench import methods
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.methods.base import UnlearningData
-from smllmun_bench.models.vlm import load
+from smllmun_bench.models.loading import load
 from smllmun_bench.schema import Item, Kind, Modality, Role
 from smllmun_bench.training.loop import Silent
 

@@ -7,7 +7,8 @@ import torch
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.artifact import Artifact
-from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Batch, Terms, train

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query
 
 
 @pytest.mark.parametrize("images", [(), ("p1",)])

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from smllmun_bench import tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
-from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query
 from smllmun_bench.pipeline import cards, recipes, stages
 from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.predict import question_of

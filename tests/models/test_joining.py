@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from smllmun_bench.errors import UserError
 from smllmun_bench.models import gguf
 from smllmun_bench.models.joining import join
-from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query
 
 
 @pytest.fixture(scope="module")

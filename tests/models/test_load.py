@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.vlm import load
+from smllmun_bench.models.loading import load
 
 
 def _says(error: pytest.ExceptionInfo[UserError], *words: str) -> None:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models import vision
+from smllmun_bench.models.loading import load
 from smllmun_bench.models.lookahead import Lookahead
-from smllmun_bench.models.vlm import Query, Vlm, load
+from smllmun_bench.models.vlm import Query, Vlm
 from smllmun_bench.training import losses
 from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.examples import from_items

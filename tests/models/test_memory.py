@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from smllmun_bench.errors import RunFailed, UserError
+from smllmun_bench.models.loading import load
 from smllmun_bench.models.memory import explained, in_batches, is_shortage
-from smllmun_bench.models.vlm import load
 
 CPU = RuntimeError(
     "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query
 
 SEEN, TOLD = Query("What is the job?", ("p1",)), Query("What is the job of Ann Number1?")
 

@@ -15,7 +15,8 @@ from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.artifact import Artifact
-from smllmun_bench.models.vlm import Query, Vlm, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query, Vlm
 from smllmun_bench.pipeline import fetching, recipes, stages
 from smllmun_bench.pipeline.aligning import AlignRecipe
 from smllmun_bench.pipeline.cards import MemoriseRecipe, ModelCard

@@ -545,7 +545,7 @@ def family(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def _vlm(family: str, folder_of: Callable[[str], Path], shapes: Shapes) -> Any:
-    from smllmun_bench.models.vlm import load
+    from smllmun_bench.models.loading import load
 
     return load(folder_of(family), shapes)
 

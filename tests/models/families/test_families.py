@@ -12,7 +12,8 @@ from smllmun_bench import methods
 from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.methods.base import UnlearningData
 from smllmun_bench.models.folder import save
-from smllmun_bench.models.vlm import Query, load
+from smllmun_bench.models.loading import load
+from smllmun_bench.models.vlm import Query
 from smllmun_bench.schema import Item, Kind, Modality, Role
 from smllmun_bench.training.loop import Silent
 
