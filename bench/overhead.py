@@ -20,7 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from _result import parser, result, seconds, show
+from _result import parser, result, show
+
+from smllmun_bench.pipeline.store import default_root
 
 MODEL = "model: "
 # module, attribute or Class.method, part. Names are patched where they are looked up.
@@ -90,9 +92,15 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
+        if (usual := default_root() / "models").is_dir():  # language models that were fetched before
+            (place / "store").mkdir()
+            (place / "store" / "models").symlink_to(usual)
         more = ["--model", arguments.model, "--task", arguments.task, "--method", arguments.method]
         command = [sys.executable, __file__, "--inside", folder, *more]
-        whole = seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+        started = time.perf_counter()
+        if code := subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+            sys.exit(code)  # it has said why
+        whole = time.perf_counter() - started
         spent: dict[str, float] = json.loads((place / "spent.json").read_text())
         complete = len(list((place / "runs").glob("*/manifest.json"))) == 4  # base, target, gold and the method
     spent["starting and ending the process"] = whole - sum(spent.values())
@@ -123,7 +131,9 @@ def _inside(folder: Path, run: list[str]) -> None:
     _time_stages(clock)
     app = importlib.import_module("smllmun_bench.cli.main").app
     try:
-        app([*run, "--store", str(folder / "store"), "--output", str(folder / "runs")], standalone_mode=False)
+        code = app([*run, "--store", str(folder / "store"), "--output", str(folder / "runs")], standalone_mode=False)
+        if code:
+            sys.exit(code)
     finally:
         clock.charge()
         (folder / "spent.json").write_text(json.dumps(clock.spent))
