@@ -1,10 +1,15 @@
 """Who and which photo is in which split; nothing leaks between forgetting, keeping and evaluating."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
+from smllmun_bench import tasks
+from smllmun_bench.data.combined import TaskData
 from smllmun_bench.data.rows import requested
 from smllmun_bench.data.smllmun import smllmun_synthetic
-from smllmun_bench.data.source import Split, split_digest
+from smllmun_bench.data.source import Split, item_lines, split_digest
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Kind, Modality, Role
 
@@ -127,3 +132,20 @@ def test_an_unknown_image_is_a_readable_error(source, ref):
 def test_an_impossible_ratio_is_refused(percent):
     with pytest.raises(UserError, match=f"cannot forget {percent} %"):
         smllmun_synthetic(20, 0, percent)
+
+
+def test_an_item_is_digested_as_the_json_of_its_fields(source):
+    """Keys of everything that is stored depend on these lines."""
+    items = source.items(Split.EVALUATE)
+    lines = [json.dumps(asdict(item), sort_keys=True, ensure_ascii=False) for item in items]
+    assert list(item_lines(items)) == lines
+
+
+def test_whoever_changes_a_list_of_questions_changes_no_other():
+    data = TaskData(tasks.load("smllmun-nano"), 10)
+    first = data.evaluation(Fold.TEST)
+    digest = data.evaluation_digest(first)
+    first.clear()
+    assert data.evaluation_digest(data.evaluation(Fold.TEST)) == digest
+    assert data.training_digest(Split.FORGET_TRAIN) == split_digest(data.benchmark, Split.FORGET_TRAIN)
+    assert data.training_digest(Split.FORGET_TRAIN, Fold.VALIDATION) != data.training_digest(Split.FORGET_TRAIN)
