@@ -66,6 +66,20 @@ def test_answers_are_those_of_transformers_alone_and_in_any_batch(vlm: Any) -> N
         assert answer.text == vlm.processor.tokenizer.decode(new, skip_special_tokens=True).strip()
 
 
+def test_answers_that_end_one_after_another_are_those_of_each_alone(vlm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some end at a word that others do not say: the rest of several batches then goes on in one."""
+    queries = [*QUERIES, *(Query(f"{query.question} {n}?", query.images) for query in QUERIES for n in (1, 2))]
+    vocabulary = vlm.processor.tokenizer.get_vocab().values()
+    free = vlm.generate(queries, max_new_tokens=10)
+    said = [vlm.processor.tokenizer(answer.text, add_special_tokens=False).input_ids for answer in free]
+    counts = {token: sum(token in ids for ids in said) for token in vocabulary}
+    ends = max(counts, key=lambda token: min(counts[token], len(said) - counts[token]))
+    monkeypatch.setattr(vlm, "stop_ids", frozenset({*vlm.stop_ids, ends}))
+    alone = [vlm.generate([query], max_new_tokens=10)[0] for query in queries]
+    for batch_size in (4, 6, 15):
+        assert vlm.generate(queries, max_new_tokens=10, batch_size=batch_size) == alone
+
+
 def test_log_probabilities_are_those_of_transformers_alone_and_in_any_batch(vlm: Any) -> None:
     together = vlm.answer_logprobs(PAIRS)
     for (query, answer), row in zip(PAIRS, together, strict=True):
