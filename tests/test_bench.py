@@ -1,5 +1,8 @@
-"""The scripts in `bench/` run; what they measure is not tested."""
+"""The benchmarks name parts of the package: a part that moved away is found here, not when somebody measures. What they
+measure is not tested; those that are quick, or that wait for a card, are run."""
 
+import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -9,6 +12,22 @@ import pytest
 
 BENCH = Path(__file__).parents[1] / "bench"
 FIELDS = {"name", "ratio", "ours", "other", "unit", "equal"}
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in BENCH.glob("[a-z]*.py")))
+def test_a_benchmark_can_be_imported(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    spec = importlib.util.spec_from_file_location(f"bench_{script}", BENCH / f"{script}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look there
+    spec.loader.exec_module(module)
+    for owner, path, _ in getattr(module, "PARTS", ()):
+        part = importlib.import_module(f"smllmun_bench.{owner}")
+        for name in path.split("."):
+            part = getattr(part, name)
+        assert callable(part)
 
 
 def _lines(script: str, *arguments: str) -> list[dict[str, object]]:

@@ -174,6 +174,9 @@ def _check_device(device: str) -> None:
     kind = device.partition(":")[0]
     if kind == "cpu":
         return
+    from smllmun_bench.models.libraries import import_libraries
+
+    import_libraries()
     import torch
 
     fix = "cpu"

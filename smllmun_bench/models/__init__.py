@@ -1,1 +1,1 @@
-"""Models behind one door. Importing this package loads no model library; `vlm.load` does."""
+"""Models behind one door. Importing this package loads no model library; `loading.load` does."""

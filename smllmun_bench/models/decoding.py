@@ -8,14 +8,15 @@ of a batch is left it makes room for the next one, and what is left of several g
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
 from smllmun_bench.models.encoding import Encoded
-from smllmun_bench.models.memory import device_of, in_batches
+from smllmun_bench.models.memory import device_of, fits, in_batches, too_much
 from smllmun_bench.models.packing import additive, prefix_length
 
 Embed = Callable[[Tensor, tuple[tuple[str, ...], ...]], Tensor]
@@ -39,17 +40,25 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class _Going:
-    """B answers that go on, of the questions `numbers`.
+    """B answers that go on, to the questions `numbers`.
 
     `cache` holds keys and values of L places, of which each row may see those that are `valid` (B, L). The last token
-    of each answer has not been read yet; it will stand at `positions` (B).
+    of each answer has not been read yet.
     """
 
     numbers: list[int]
     answers: list[list[int]]
     valid: Tensor
-    positions: Tensor
     cache: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Paused:
+    """One of them that waits: of each layer, keys and values (places, heads, size) of all that it has read."""
+
+    number: int
+    answer: list[int]
+    states: list[tuple[Tensor, Tensor]]
 
 
 @torch.inference_mode()
@@ -66,29 +75,44 @@ def greedy(
 ) -> None:
     """Answer the questions of `encoded` that `order` numbers, in batches. Each answer is told once, when it is done.
 
-    A batch that does not fit into memory is halved, and so are those after it; what was told stays told.
-    """
-    waiting: list[_Going] = []
+    At no time are more than `batch_size` answers begun and not done. Where they do not fit into memory, those that wait
+    are finished first, and if that does not help, batches are halved from then on. What was told stays told.
 
-    def settle(said: Said, left: _Going | None) -> None:
+    Raises:
+        UserError: a single question does not fit.
+    """
+    waiting: list[_Paused] = []
+
+    def settle(said: Said, paused: Sequence[_Paused]) -> None:
         tell(said)
-        if left is not None:
-            waiting.append(left)
+        waiting.extend(paused)
 
     def ask(chunk: Sequence[int]) -> None:
-        few = len(chunk) // 4
-        settle(*_continue(model, embed, _begin(model, embed, encoded, chunk, image_token, stop), stop, few))
-        if sum(len(going.numbers) for going in waiting) >= len(chunk):
-            together(few)
+        going = _begin(model, embed, encoded, chunk, image_token, stop)
+        settle(*_continue(model, embed, going, stop, few=len(chunk) // 4))
+
+    def resume(some: Sequence[_Paused], few: int) -> None:
+        settle(*_continue(model, embed, _resumed(model, some), stop, min(few, len(some) // 4)))
 
     def together(few: int) -> None:
-        parts = list(waiting)
+        """All that wait go on, in as few batches as memory allows, until `few` are left of each."""
+        paused = list(waiting)
         waiting.clear()
-        in_batches(lambda some: settle(*_continue(model, embed, _joined(model, some), stop, few)), parts, len(parts))
+        in_batches(lambda some: resume(some, few), paused, len(paused))
 
-    in_batches(ask, order, batch_size)
-    while waiting:
-        together(0)
+    at, size = 0, batch_size
+    while at < len(order) or waiting:
+        chunk = order[at : at + max(0, size - len(waiting))]
+        if not chunk or 3 * len(waiting) > size:  # a third: putting them together takes their room once more
+            together(size // 8 if at < len(order) else 0)
+        elif fits(partial(ask, chunk)):
+            at += len(chunk)
+        elif waiting:
+            together(0)
+        elif len(chunk) == 1:
+            raise too_much()
+        else:
+            size = len(chunk) // 2
 
 
 def _begin(
@@ -105,75 +129,67 @@ def _begin(
     if shared:
         ids, there = _left_padded([ids for _, ids in shared], stop.pad, device)
         _forward(model, embed(ids, tuple(images for images, _ in shared)), there.long(), _positions(there), cache)
-        owner = torch.tensor([shared.index(head) if head[0] else 0 for head in heads], device=device)
-        cache.batch_select_indices(owner)
-        valid = there[owner] & torch.tensor([bool(head[0]) for head in heads], device=device)[:, None]
+        owner = torch.tensor([shared.index(head) if head[0] else 0 for head in heads])
+        cache.reorder_cache(owner)
+        valid = there[owner.to(device)] & torch.tensor([bool(head[0]) for head in heads], device=device)[:, None]
     tails = [item.ids[length:] for item, length in zip(batch, lengths, strict=True)]
     ids, there = _left_padded(tails, stop.pad, device)
     start = torch.tensor(lengths, device=device)[:, None]
     valid = torch.cat([valid, there], dim=1)
     last = _forward(model, embed(ids, ()), valid.long(), start + _positions(there), cache)[:, -1]
     first = model.get_output_embeddings()(last).argmax(dim=-1)
-    return _Going(list(numbers), [[token] for token in first.tolist()], valid, valid.sum(dim=1), cache)
+    return _Going(list(numbers), [[token] for token in first.tolist()], valid, cache)
 
 
-def _continue(model: Any, embed: Embed, going: _Going, stop: Stop, few: int) -> tuple[Said, _Going | None]:
-    """One token after another until at most `few` answers go on: what was said, and those that do. Uses `going` up."""
-    numbers, answers, valid, positions = going.numbers, going.answers, going.valid, going.positions
+def _continue(model: Any, embed: Embed, going: _Going, stop: Stop, few: int) -> tuple[Said, list[_Paused]]:
+    """One token after another until at most `few` answers go on: what was said, and those. Uses `going` up."""
+    numbers, answers, valid, cache = going.numbers, going.answers, going.valid, going.cache
     said: dict[int, list[int]] = {}
     while True:
         on = [at for at, answer in enumerate(answers) if not stop.ended(answer)]
-        if 8 * len(on) <= 7 * len(answers) or len(on) <= few:
-            # copying keys and values costs part of a step, so not for one in many
+        last = len(on) <= few
+        if last or 8 * len(on) <= 7 * len(answers):  # copying states costs part of a step, so not for one in many
             said |= {number: answer for number, answer in zip(numbers, answers, strict=True) if stop.ended(answer)}
-            if not on:
-                return said, None
-            keep = torch.tensor(on, device=valid.device)
-            going.cache.batch_select_indices(keep)
+            if last:
+                return said, [_paused(numbers[at], answers[at], valid[at], cache, at) for at in on]
+            keep = torch.tensor(on)
+            cache.reorder_cache(keep)
+            valid = valid[keep.to(valid.device)]
             numbers, answers = [numbers[at] for at in on], [answers[at] for at in on]
-            valid, positions = valid[keep], positions[keep]
-            if len(on) <= few:
-                return said, _Going(numbers, answers, valid, positions, going.cache)
         tokens = torch.tensor([answer[-1:] for answer in answers], device=valid.device)
+        positions = valid.sum(dim=1, keepdim=True)
         valid = torch.cat([valid, valid.new_ones((len(answers), 1))], dim=1)
         embeds = embed(tokens, ())
         seen = additive(valid, embeds.dtype)[:, None, None]  # else every step works out from `valid` what this says
-        last = _forward(model, embeds, seen, positions[:, None], going.cache)[:, -1]
-        positions = positions + 1
-        for answer, token in zip(answers, model.get_output_embeddings()(last).argmax(dim=-1).tolist(), strict=True):
+        hidden = _forward(model, embeds, seen, positions, cache)[:, -1]
+        for answer, token in zip(answers, model.get_output_embeddings()(hidden).argmax(dim=-1).tolist(), strict=True):
             if not stop.ended(answer):
                 answer.append(token)
 
 
-def _joined(model: Any, parts: Sequence[_Going]) -> _Going:
-    """The answers of all parts as one batch without common gaps. The parts stay as they are."""
-    width = max(int(part.valid.sum(dim=1).max()) for part in parts)
+def _paused(number: int, answer: list[int], valid: Tensor, cache: Any, row: int) -> _Paused:
+    """A row of a batch by itself, without the gaps; `valid` (L)."""
+    places = valid.nonzero().squeeze(1)
+
+    def taken(states: Tensor) -> Tensor:
+        return states[row].index_select(1, places.to(states.device)).transpose(0, 1)
+
+    return _Paused(number, answer, [(taken(layer.keys), taken(layer.values)) for layer in cache.layers])
+
+
+def _resumed(model: Any, paused: Sequence[_Paused]) -> _Going:
+    """A batch of them, the shorter ones with gaps at the left. They themselves stay as they are."""
     cache = _empty(model)
-    places = [_last_seen(part.valid, width) for part in parts]
-    for number in range(len(parts[0].cache.layers)):
-        layers = [part.cache.layers[number] for part in parts]
-        keys = torch.cat([_taken(layer.keys, place, width) for layer, place in zip(layers, places, strict=True)])
-        values = torch.cat([_taken(layer.values, place, width) for layer, place in zip(layers, places, strict=True)])
-        cache.update(keys, values, number)
-    counts = torch.cat([part.valid.sum(dim=1) for part in parts])
-    return _Going(
-        [number for part in parts for number in part.numbers],
-        [list(answer) for part in parts for answer in part.answers],
-        torch.arange(width, device=counts.device) >= (width - counts)[:, None],
-        torch.cat([part.positions for part in parts]),
-        cache,
-    )
-
-
-def _last_seen(valid: Tensor, width: int) -> Tensor:
-    """Indices (B, at most `width`) of the places that each row may see, in order, at the right; gaps at the left."""
-    return valid.long().argsort(dim=1, stable=True)[:, -width:]
-
-
-def _taken(states: Tensor, places: Tensor, width: int) -> Tensor:
-    """Of keys or values (B, heads, L, size) those at `places`, with zeros at the left up to `width`."""
-    index = places.to(states.device)[:, None, :, None].expand(-1, states.shape[1], -1, states.shape[3])
-    return pad(states.gather(2, index), (0, 0, width - places.shape[1], 0))
+    for number in range(len(paused[0].states)):
+        keys, values = (
+            pad_sequence([one.states[number][kind] for one in paused], batch_first=True, padding_side="left")
+            for kind in (0, 1)
+        )
+        cache.update(keys.transpose(1, 2), values.transpose(1, 2), number)
+    counts = torch.tensor([len(one.states[0][0]) for one in paused], device=device_of(model))
+    width = int(counts.max())
+    valid = torch.arange(width, device=counts.device) >= (width - counts)[:, None]
+    return _Going([one.number for one in paused], [list(one.answer) for one in paused], valid, cache)
 
 
 def _empty(model: Any) -> Any:
@@ -193,10 +209,10 @@ def _forward(model: Any, embeds: Tensor, mask: Tensor, positions: Tensor, cache:
     return hidden
 
 
-def _left_padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """(ids (B, L), valid (B, L))."""
     width = max(len(row) for row in rows)
-    ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
     valid = torch.zeros((len(rows), width), dtype=torch.bool)
     for at, row in enumerate(rows):
         ids[at, width - len(row) :] = torch.tensor(row, dtype=torch.long)

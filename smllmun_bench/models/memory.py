@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -55,6 +56,25 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
+def fits(work: Callable[[], None]) -> bool:
+    """Do `work`; False where memory ran out for it, and what it held is given back."""
+    try:
+        work()
+        return True
+    except Exception as error:
+        if not is_shortage(error):
+            raise
+    release()  # outside of `except`: until it ends, the traceback keeps the tensors of the failed work alive
+    return False
+
+
+def too_much() -> UserError:
+    return UserError(
+        "one question at a time does not fit into memory",
+        fix="--dtype bfloat16, or --device-map auto to spread the model over cards and main memory",
+    )
+
+
 def in_batches(work: Callable[[Sequence[T]], None], entries: Sequence[T], size: int) -> int:
     """Call `work` on `size` entries after another; a batch that does not fit is halved, and all later ones are too.
 
@@ -66,23 +86,12 @@ def in_batches(work: Callable[[Sequence[T]], None], entries: Sequence[T], size: 
     at = 0
     while at < len(entries):
         batch = entries[at : at + size]
-        try:
-            work(batch)
-            fits = True
-        except Exception as error:
-            if not is_shortage(error):
-                raise
-            fits = False
-        if fits:  # outside of `except`: until it ends, the traceback keeps the tensors of the failed batch alive
+        if fits(partial(work, batch)):
             at += len(batch)
-            continue
-        release()
-        if len(batch) == 1:
-            raise UserError(
-                "one question at a time does not fit into memory",
-                fix="--dtype bfloat16, or --device-map auto to spread the model over cards and main memory",
-            )
-        size = max(1, len(batch) // 2)
+        elif len(batch) == 1:
+            raise too_much()
+        else:
+            size = len(batch) // 2
     return size
 
 

@@ -1,4 +1,4 @@
-"""A vision-language model behind one door: load, ask, weigh answers. Knows tokens and pixels, no roles, no scores."""
+"""A vision-language model behind one door: ask, weigh answers. Knows tokens and pixels, no roles, no scores."""
 
 import hashlib
 import math

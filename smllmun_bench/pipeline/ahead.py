@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
 from smllmun_bench.errors import RunFailed
+from smllmun_bench.models.libraries import import_libraries
 from smllmun_bench.pipeline import stages
 from smllmun_bench.pipeline.recipes import Chosen
 from smllmun_bench.pipeline.stages import Workshop
@@ -47,6 +48,7 @@ def _cores() -> int:
 
 
 def _enter(open_shop: Callable[[], Workshop], threads: int) -> None:
+    import_libraries()
     import torch
 
     torch.set_num_threads(threads)

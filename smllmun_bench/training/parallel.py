@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.libraries import import_libraries
 
 if TYPE_CHECKING:
     from torch.nn import Parameter
@@ -93,6 +94,7 @@ def wait() -> None:
 @cache
 def _group() -> Any:
     """torch.distributed, joined: NCCL between cards, gloo between CPUs."""
+    import_libraries()
     import torch
     from torch import distributed
 

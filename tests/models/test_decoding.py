@@ -61,17 +61,18 @@ def plainly(talkative: Any) -> Any:
 
 
 class _Rows:
-    """How many rows each forward pass has; with a limit, more do not fit into memory."""
+    """How many rows each forward pass has. More than `most` do not fit into memory; pass `failing` does not either."""
 
     def __init__(self, vlm: Any, monkeypatch: pytest.MonkeyPatch, most: int = 1000) -> None:
         self.seen: list[int] = []
-        self.most = most
+        self.most, self.failing = most, -1
         self._forward = vlm.model.model.forward
         monkeypatch.setattr(vlm.model.model, "forward", self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         rows = kwargs["inputs_embeds"].shape[0]
-        if rows > self.most:
+        if rows > self.most or len(self.seen) == self.failing:
+            self.failing = -1
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.seen.append(rows)
         return self._forward(*args, **kwargs)
@@ -107,19 +108,32 @@ def test_long_answers_of_several_batches_go_on_together(
     def passes(batches: int) -> int:
         rows.seen.clear()
         said: list[dict[int, list[int]]] = []
-        numbered = [encoded[number] for number in order * batches]
+        numbered = [encoded[number] for number in order * 4 * batches]
         greedy(
-            talkative.model, talkative._embed, numbered, range(8 * batches), talkative.image_token, stop,
-            batch_size=8, tell=lambda some: said.append(dict(some)),
+            talkative.model, talkative._embed, numbered, range(32 * batches), talkative.image_token, stop,
+            batch_size=32, tell=lambda some: said.append(dict(some)),
         )  # fmt: skip
         answers = {number: answer for some in said for number, answer in some.items()}
-        assert sum(map(len, said)) == len(answers) == 8 * batches
-        assert len({tuple(answers[number]) for number in range(0, 8 * batches, 8)}) == 1
+        assert sum(map(len, said)) == len(answers) == 32 * batches
+        assert len({tuple(answers[number]) for number in range(0, 32 * batches, 8)}) == 1
         return len(rows.seen)
 
-    one, four = passes(1), passes(4)
+    one, eight = passes(1), passes(8)
     assert one >= 11  # the long answer has 12 tokens
-    assert four < 2 * one  # and is waited for once, not four times
+    assert eight < 5 * one  # and is not waited for eight times
+
+
+def test_one_shortage_anywhere_ends_nothing(talkative: Any, plainly: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where several answers that waited were put together: they are halved one by one, not batch by batch."""
+    rows = _Rows(talkative, monkeypatch)
+    talkative.generate(_queries() * 2, max_new_tokens=12, batch_size=12)
+    for failing in range(len(rows.seen)):
+        rows.seen.clear()
+        rows.failing = failing
+        told: list[int] = []
+        queries = _queries() * 2
+        assert talkative.generate(queries, max_new_tokens=12, batch_size=12, on_done=told.append) == plainly * 2
+        assert sum(told) == len(queries)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])

@@ -33,11 +33,13 @@ def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> t
         "choice": shop.task.choice.model_dump(mode="json") if shop.task.choice is not None else None,
         **shop.numerics(shop.asking),
         # Rounding depends on the shapes of batches in half precision; in float32 the texts do not.
-        "batch_size": [shop.batch_size, BATCHING] if shop.asking.dtype != "float32" else None,
+        "batch_size": shop.batch_size if shop.asking.dtype != "float32" else None,
     }
     backend = backend_of(shop.backend, artifact)
     if backend != "transformers":
         inputs["backend"] = backend
+    elif shop.asking.dtype != "float32":
+        inputs["batching"] = BATCHING
     request = Request("predict", VERSIONS["predict"], inputs)
 
     def make(folder: Path) -> None:

@@ -16,7 +16,7 @@ from smllmun_bench.training import parallel
 
 VERSIONS = {
     "pretrain": 2, "align": 2, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
-    "adapter": 1, "unlearn": 1, "predict": 3, "stop": 1,
+    "adapter": 2, "unlearn": 2, "predict": 3, "stop": 2,
 }  # fmt: skip
 
 Watch = Callable[[str, int], Any]
