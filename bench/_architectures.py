@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from smllmun_bench.models.families import load_processor
 from smllmun_bench.models.loading import check_tokens
+from smllmun_bench.models.toy import byte_level_bpe
 from smllmun_bench.models.vlm import ImageSource, Vlm
 
 TEXTS = ["What is the job of person number 0 in the picture, and where is it? A baker in the old town by the river."]
@@ -149,16 +149,9 @@ def random_vlm(family: str, source: ImageSource, *, device: str, dtype: str, tin
 def _tokenizer(special: tuple[str, ...]) -> Any:
     from transformers import PreTrainedTokenizerFast
 
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(
-        TEXTS,
-        trainers.BpeTrainer(
-            vocab_size=400, special_tokens=["<pad>", *special], initial_alphabet=alphabet, show_progress=False
-        ),
-    )
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe, pad_token="<pad>", eos_token=special[0], extra_special_tokens=list(special[1:])
+        tokenizer_object=byte_level_bpe(TEXTS, 400, ["<pad>", *special]),
+        pad_token="<pad>",
+        eos_token=special[0],
+        extra_special_tokens=list(special[1:]),
     )

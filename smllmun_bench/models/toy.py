@@ -3,11 +3,15 @@
 What comes out is a normal `transformers` folder; nothing else in the project knows that it is small.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smllmun_bench.models.folder import save
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -44,10 +48,26 @@ NANO = ToySize(
 )
 
 
+def byte_level_bpe(texts: Iterable[str], vocabulary: int, specials: Sequence[str]) -> "Tokenizer":
+    """A byte-level BPE trained on `texts`: at most `vocabulary` tokens, `specials` first; any text can be written."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(specials),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    return bpe
+
+
 def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed: int = 0) -> None:
     """Write an untrained toy, its tokenizer trained on `texts`, to `folder`."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (
         CLIPImageProcessorPil,
         CLIPVisionConfig,
@@ -59,20 +79,8 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
     )
 
     specials = ["<pad>", "<|end|>", "<|user|>", "<|assistant|>", "<image>"]
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    bpe.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(
-            vocab_size=size.vocabulary,
-            special_tokens=specials,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-    )
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
+        tokenizer_object=byte_level_bpe(texts, size.vocabulary, specials),
         pad_token="<pad>",
         eos_token="<|end|>",
         additional_special_tokens=["<|user|>", "<|assistant|>", "<image>"],

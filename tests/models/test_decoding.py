@@ -127,12 +127,14 @@ def test_one_shortage_anywhere_ends_nothing(talkative: Any, plainly: Any, monkey
     """Also where several answers that waited were put together: they are halved one by one, not batch by batch."""
     rows = _Rows(talkative, monkeypatch)
     talkative.generate(_queries() * 2, max_new_tokens=12, batch_size=12)
+    assert len(rows.seen) > 10
     for failing in range(len(rows.seen)):
         rows.seen.clear()
         rows.failing = failing
         told: list[int] = []
         queries = _queries() * 2
         assert talkative.generate(queries, max_new_tokens=12, batch_size=12, on_done=told.append) == plainly * 2
+        assert rows.failing == -1  # it did run out
         assert sum(told) == len(queries)
 
 

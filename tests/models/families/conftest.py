@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import torch
 
+from smllmun_bench.models.toy import byte_level_bpe
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -433,21 +435,12 @@ OF_PROCESSOR = {
 
 
 def tokenizer_for(recipe: Recipe) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import processors
     from transformers import PreTrainedTokenizerFast
 
     special = ["<pad>", *([recipe.bos] if recipe.bos else []), recipe.eos, *recipe.tokens.values(), *recipe.others]
     special = list(dict.fromkeys(special))
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(
-        TEXTS,
-        trainers.BpeTrainer(
-            vocab_size=len(special) + 300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-        ),
-    )
+    bpe = byte_level_bpe(TEXTS, len(special) + 300, special)
     if recipe.bos:  # tokenizers of Llama and Gemma begin every text with it
         bpe.post_processor = processors.TemplateProcessing(
             single=f"{recipe.bos} $A",
