@@ -21,7 +21,7 @@ from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import UnlearningData
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query, Vlm
-from smllmun_bench.pipeline.environment import peak_memory_mb, reset_peak_memory
+from smllmun_bench.store.environment import peak_memory_mb, reset_peak_memory
 from smllmun_bench.training import losses
 from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.examples import Example, Stream

@@ -22,14 +22,14 @@ from typing import Any
 
 from _result import parser, result, show
 
-from smllmun_bench.pipeline.store import default_root
+from smllmun_bench.store.store import default_root
 
 MODEL = "model: "
 # module, attribute or Class.method, part. Names are patched where they are looked up.
 PARTS = (
-    ("pipeline.store", "Store.find", "store"),
-    ("pipeline.store", "Store.record_run", "store"),
-    ("pipeline.store", "seal", "hashing and sealing"),
+    ("store.store", "Store.find", "store"),
+    ("store.store", "Store.record_run", "store"),
+    ("store.store", "seal", "hashing and sealing"),
     ("pipeline.records", "read_predictions", "store"),
     ("pipeline.models", "reference", "hashing and sealing"),
     ("pipeline.models", "_eyes", "hashing and sealing"),
@@ -140,7 +140,7 @@ def _inside(folder: Path, run: list[str]) -> None:
 
 
 def _time_stages(clock: Clock) -> None:
-    from smllmun_bench.pipeline.store import Request, Store
+    from smllmun_bench.store.store import Request, Store
 
     usual = Store.get_or_make
 

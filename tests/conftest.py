@@ -169,7 +169,7 @@ def nano_shop(root: Path, **changes: object) -> "stages.Workshop":  # type: igno
     from smllmun_bench.pipeline import cards
     from smllmun_bench.pipeline.models import Loader
     from smllmun_bench.pipeline.stages import Workshop
-    from smllmun_bench.pipeline.store import Store
+    from smllmun_bench.store.store import Store
 
     task = tasks.load("smllmun-nano")
     data = TaskData(task, task.forget_percents.default)
@@ -191,7 +191,7 @@ REAL_MODEL = "real language model"
 def _real_language_model() -> Path | None:
     """`$SMLLMUN_SMALL` (a GGUF or a folder), else the one in the usual store."""
     from smllmun_bench.pipeline.language import FETCHABLE, SOURCE, language_folder
-    from smllmun_bench.pipeline.store import default_root
+    from smllmun_bench.store.store import default_root
 
     named = os.environ.get("SMLLMUN_SMALL")
     if named:

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold
-from smllmun_bench.training import parallel
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from smllmun_bench.pipeline.ahead import Job
     from smllmun_bench.pipeline.serving import Backend
     from smllmun_bench.pipeline.stages import Workshop
-    from smllmun_bench.pipeline.store import StageEvent, Store
+    from smllmun_bench.store.store import StageEvent, Store
     from smllmun_bench.tasks import TaskSpec
 
 
@@ -72,15 +72,15 @@ def open_task(name: str, percent: int | None) -> "tuple[TaskSpec, int]":
 def open_store(root: Path | None, *, finished_only: bool = False) -> "Store":
     """The store at `root` or in the usual place, with the finished toy that ships with the package behind it."""
     from smllmun_bench import resources
-    from smllmun_bench.pipeline.layers import FinishedStore
-    from smllmun_bench.pipeline.store import Store, default_root
+    from smllmun_bench.store.overlays import FinishedStore
+    from smllmun_bench.store.store import Store, default_root
 
     try:
         shipped = [resources.shipped("store")]
     except FileNotFoundError:
         shipped = []  # a checkout in which the toy was not built yet
-    if parallel.size() > 1 and not finished_only:
-        from smllmun_bench.pipeline.collective import CollectiveStore
+    if runtime.size() > 1 and not finished_only:
+        from smllmun_bench.store.collective import CollectiveStore
 
         return CollectiveStore(root or default_root(), shipped)
     return (FinishedStore if finished_only else Store)(root or default_root(), shipped)
@@ -96,12 +96,12 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
 
     card = cards.load(asked.model, target=asked.target, gold=asked.gold)
     task, percent = open_task(asked.task or card.task, asked.forget_ratio)
-    device = parallel.device(asked.device)
+    device = runtime.device(asked.device)
     _check_device(device)
     if asked.backend == "vllm":
         from smllmun_bench.models.vllm import check
 
-        check(device, parallel.size())
+        check(device, runtime.size())
     if not task.forgets:
         raise UserError(
             f"task {task.name!r} only asks: it has nothing to forget",
@@ -143,7 +143,7 @@ def make_ahead(
     open_worker: "Callable[[Asked], Workshop]" = open_quietly,
 ) -> None:
     """Fill the store with what the jobs need, in several processes; with one worker there is nothing to do ahead."""
-    if workers == 1 or len(jobs) < 2 or parallel.size() > 1:
+    if workers == 1 or len(jobs) < 2 or runtime.size() > 1:
         return
     from smllmun_bench.pipeline import ahead, stages
 
@@ -158,7 +158,7 @@ def stay_offline() -> None:
 
 
 def _hear(events: "list[StageEvent]", console: "Console", quiet: bool) -> "Callable[[StageEvent], None]":
-    from smllmun_bench.pipeline.store import Action
+    from smllmun_bench.store.store import Action
 
     def hear(event: "StageEvent") -> None:
         if event.action is Action.WAITING:

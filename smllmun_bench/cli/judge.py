@@ -63,10 +63,10 @@ def run(
     from smllmun_bench.judge.cache import Cache
     from smllmun_bench.judge.endpoint import EndpointSettings
     from smllmun_bench.judge.rate import failures, rate
-    from smllmun_bench.pipeline.canonical import file_digest
     from smllmun_bench.pipeline.records import read_scored_items
-    from smllmun_bench.pipeline.store import default_root
     from smllmun_bench.report.console import make_console, progress
+    from smllmun_bench.store.hashing import file_digest
+    from smllmun_bench.store.store import default_root
 
     asked = prompts.load(prompt)
     items, name = _items(run, results)

@@ -26,9 +26,9 @@ def metaeval(
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
     from smllmun_bench.pipeline import recipes
-    from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.pipeline.metaeval import Pools, metaeval, values_csv
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.store.atomic import atomic_write
 
     stay_offline()
     console = make_console(quiet=quiet)

@@ -92,8 +92,8 @@ def get(
     """
     from smllmun_bench.cli._shop import stay_offline
     from smllmun_bench.pipeline import fetching, language
-    from smllmun_bench.pipeline.store import default_root
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.store.store import default_root
 
     if not online:
         stay_offline()

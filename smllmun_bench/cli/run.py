@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from smllmun_bench.cli._shop import Opened
     from smllmun_bench.pipeline.recipes import Chosen
     from smllmun_bench.pipeline.run import Finished
-    from smllmun_bench.pipeline.store import StageEvent
+    from smllmun_bench.store.store import StageEvent
 
 FEW = 16  # runs that are told one by one
 DEFAULT_OUTPUT = Path("results/runs")
@@ -71,15 +71,15 @@ def run(
     online: Annotated[bool, typer.Option(help="Allow looking at the model hub.")] = False,
 ) -> None:
     """Run methods on a task and compare them with base, target and gold."""
+    from smllmun_bench import runtime
     from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
     from smllmun_bench.pipeline import recipes
     from smllmun_bench.pipeline.run import run as run_all
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.training import parallel
 
     if not online:
         stay_offline()
-    quiet = quiet or parallel.rank() > 0  # of processes that were launched together the first one speaks
+    quiet = quiet or runtime.rank() > 0  # of processes that were launched together the first one speaks
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
     asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
@@ -97,7 +97,7 @@ def run(
         finished.append(done)
         if strict and done.manifest.status == "failed":
             break
-    if parallel.rank() > 0:
+    if runtime.rank() > 0:
         return
     shut = _show(console, opened, chosen, finished, output, csv)
     opened.shop.store.record_run(
@@ -132,7 +132,7 @@ def backend_lines(finished: "list[Finished]") -> list[str]:
 
 def _worth_telling(events: "list[StageEvent]") -> "list[StageEvent]":
     """All stages of a small run; of a large one those that took time."""
-    from smllmun_bench.pipeline.store import Action
+    from smllmun_bench.store.store import Action
 
     return events if len(events) <= 2 * FEW else [event for event in events if event.action is not Action.REUSED]
 
@@ -147,10 +147,10 @@ def _show(
 ) -> list[str]:
     """Tables on the console and the CSV; gives why the gate is shut, if it is."""
     from smllmun_bench.cli._tables import answers_table, mask_lines, standings_table
-    from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.pipeline.standings import RunFolder, publishable, standings
     from smllmun_bench.report.leaderboard import caveats, gate_lines, rank, to_csv
     from smllmun_bench.report.table import stages_table
+    from smllmun_bench.store.atomic import atomic_write
 
     shop = opened.shop
     folders = [RunFolder(part.folder, part.manifest) for part in finished]

@@ -30,10 +30,10 @@ def sanity(
     from dataclasses import asdict
 
     from smllmun_bench.pipeline import planting
-    from smllmun_bench.pipeline.files import atomic_write
     from smllmun_bench.report.console import make_console
     from smllmun_bench.sanity import fooled
     from smllmun_bench.scoring import MEMORY
+    from smllmun_bench.store.atomic import atomic_write
 
     console = make_console(quiet=quiet)
     if where is not None:

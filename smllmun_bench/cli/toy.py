@@ -31,8 +31,6 @@ def build(
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
     from smllmun_bench.pipeline import stages
-    from smllmun_bench.pipeline.files import atomic_write
-    from smllmun_bench.pipeline.layers import copy_layer
     from smllmun_bench.pipeline.promises import (
         FIGURES,
         PROMISES,
@@ -43,6 +41,8 @@ def build(
         measure_original,
     )
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.store.atomic import atomic_write
+    from smllmun_bench.store.overlays import copy_layer
 
     stay_offline()
     console = make_console(quiet=quiet)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from smllmun_bench.judge.prompts import Request
-from smllmun_bench.pipeline.canonical import digest
-from smllmun_bench.pipeline.files import atomic_write
+from smllmun_bench.store.atomic import atomic_write
+from smllmun_bench.store.hashing import digest
 
 
 class Cache:

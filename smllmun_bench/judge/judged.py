@@ -15,9 +15,9 @@ from smllmun_bench.judge.protocol import Failure
 from smllmun_bench.judge.rate import Question, Rating
 from smllmun_bench.metrics import composites
 from smllmun_bench.metrics.statistics import macro
-from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.schema import Fidelity, Kind, Modality, Role
 from smllmun_bench.scoring import NOT_GENERATED
+from smllmun_bench.store.atomic import atomic_write
 
 PAPER_ROLES = (Role.FORGET, Role.RETAIN, Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
 

@@ -25,7 +25,7 @@ class LocalModel:
     @cached_property
     def identity(self) -> Mapping[str, str | int | float]:
         """Named by content: a folder that was overwritten is another judge."""
-        from smllmun_bench.pipeline.canonical import folder_digest
+        from smllmun_bench.store.hashing import folder_digest
 
         return {
             "kind": "local",

@@ -8,8 +8,8 @@ from pydantic import Field, PositiveInt, model_validator
 
 from smllmun_bench.config import Frozen, read_yaml
 from smllmun_bench.errors import unknown
-from smllmun_bench.pipeline.canonical import digest
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.store.hashing import digest
 from smllmun_bench.tasks import Name, Text
 
 _FOLDER = Path(__file__).parent / "templates"

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline import cards, export_steering
-from smllmun_bench.pipeline.canonical import HashMemo
-from smllmun_bench.pipeline.entry import Entry, read_entry
 from smllmun_bench.pipeline.export_card import Form, card_text, facts_text
-from smllmun_bench.pipeline.layers import PUT_TOGETHER
 from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.models import reference
 from smllmun_bench.pipeline.standings import RunFolder
-from smllmun_bench.pipeline.store import Store
+from smllmun_bench.store.hashing import HashMemo
+from smllmun_bench.store.overlays import PUT_TOGETHER
+from smllmun_bench.store.store import Store
+from smllmun_bench.store.stored_stage import Entry, read_entry
 
 if TYPE_CHECKING:
     from PIL import Image

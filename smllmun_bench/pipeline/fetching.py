@@ -19,8 +19,6 @@ from pathlib import Path
 from filelock import FileLock
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.canonical import file_digest, folder_digest
-from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.pipeline.language import (
     CONVERTER,
     SOURCE,
@@ -30,6 +28,8 @@ from smllmun_bench.pipeline.language import (
     language_folder,
     read_source,
 )
+from smllmun_bench.store.atomic import atomic_write
+from smllmun_bench.store.hashing import file_digest, folder_digest
 
 Tell = Callable[[str], None]
 

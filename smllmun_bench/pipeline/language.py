@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError, unknown
-from smllmun_bench.pipeline.canonical import digest
+from smllmun_bench.store.hashing import digest
 
 SOURCE = "source.json"  # written last: a folder that has it is complete
 CONVERTER = 1  # raised when the converter writes other weights or cuts text otherwise

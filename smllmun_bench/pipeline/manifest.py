@@ -8,8 +8,8 @@ from pydantic import Field, JsonValue, ValidationError
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.environment import Environment
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.store.environment import Environment
 
 FILE, SCORES = "manifest.json", "scores.json"
 

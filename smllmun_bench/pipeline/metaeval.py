@@ -15,12 +15,12 @@ from smllmun_bench.config import Frozen
 from smllmun_bench.data.source import Split
 from smllmun_bench.metrics.metaeval import Attacked, Verdict, ranked, verdict
 from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.canonical import digest
 from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.recipes import Chosen
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.store import Entry, Request
 from smllmun_bench.schema import Item, Role
+from smllmun_bench.store.hashing import digest
+from smllmun_bench.store.store import Entry, Request
 
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smllmun_bench.models.libraries import import_libraries
-from smllmun_bench.pipeline.canonical import HashMemo
+from smllmun_bench.store.hashing import HashMemo
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vision import FeatureBank

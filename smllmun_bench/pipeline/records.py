@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.schema import Item, Prediction, Score
+from smllmun_bench.store.atomic import atomic_write
 
 _LISTS = ("answer_logprobs", "option_logprobs", "perturbed_logprobs")
 

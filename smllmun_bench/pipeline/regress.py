@@ -9,9 +9,9 @@ from pydantic import Field, NonNegativeFloat, ValidationError, model_validator
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.pipeline.manifest import Vector
 from smllmun_bench.schema import Fold
+from smllmun_bench.store.atomic import atomic_write
 
 if TYPE_CHECKING:
     from smllmun_bench.pipeline.stages import Workshop
@@ -128,7 +128,7 @@ def updated(golden: Golden, measured: Mapping[str, Entry]) -> Golden:
 def fresh(shop: "Workshop", output: Path) -> "Workshop":
     """A workshop that takes base, target and gold from the store of `shop` and makes all else anew, below `output`:
     the store would give back what older code had made."""
-    from smllmun_bench.pipeline.layers import FreshStore
+    from smllmun_bench.store.overlays import FreshStore
 
     return replace(shop, store=FreshStore(output / "store", shop.store))
 

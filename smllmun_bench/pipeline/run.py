@@ -6,25 +6,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from smllmun_bench import __version__
+from smllmun_bench import __version__, runtime
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.gate import Gate, gate
 from smllmun_bench.gold import Answers, to_gold
 from smllmun_bench.methods.base import suppresses
 from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.canonical import digest
-from smllmun_bench.pipeline.environment import environment, source_digest
-from smllmun_bench.pipeline.files import atomic_write
 from smllmun_bench.pipeline.manifest import CostRecord, RunManifest, Vector
 from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.recipes import Chosen
 from smllmun_bench.pipeline.records import write_predictions, write_scored_items
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.store import Entry
 from smllmun_bench.schema import Item, Score
 from smllmun_bench.scoring import Summary, overall, score_items, summarise
-from smllmun_bench.training import parallel
+from smllmun_bench.store.atomic import atomic_write
+from smllmun_bench.store.environment import environment, source_digest
+from smllmun_bench.store.hashing import digest
+from smllmun_bench.store.store import Entry
 
 PREDICTIONS, ITEMS, SCORES = "predictions.parquet", "items.parquet", "scores.json"
 
@@ -254,7 +253,7 @@ def _scores_json(summary: Summary, vector: Vector, more: Mapping[str, object]) -
 
 def _replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None]) -> Path:
     """Write beside the final place and rename: a run folder is whole, or not there. Process 0 of a launch writes."""
-    if parallel.rank() > 0:
+    if runtime.rank() > 0:
         return final
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.name}.new")

@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import Method, MethodConfig
 from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.canonical import digest
 from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.predict import predict, question_of
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.store import Request
 from smllmun_bench.schema import Fold, Item, Kind, Role
 from smllmun_bench.scoring import score_items, summarise
-from smllmun_bench.training import parallel
+from smllmun_bench.store.hashing import digest
+from smllmun_bench.store.store import Request
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -61,7 +61,7 @@ class Watcher:
         self._progress.step(done, total, figures)
 
     def on_check(self, step: int) -> bool:
-        score = parallel.agreed(self._score())
+        score = runtime.agreed(self._score())
         self.curve.append((step, score))
         if score <= self._level:
             self.reached = step

@@ -19,10 +19,10 @@ from smllmun_bench.pipeline import stages
 from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.recipes import Chosen
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.store import Entry
 from smllmun_bench.resources import shipped
 from smllmun_bench.schema import Fold
 from smllmun_bench.scoring import ScoreVector, overall, score_items, summarise
+from smllmun_bench.store.store import Entry
 
 NOTE = (
     "Chosen on validation people. No gold model exists for their request: memory is held against the base, "

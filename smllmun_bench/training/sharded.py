@@ -12,9 +12,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.vlm import Vlm
-from smllmun_bench.training import parallel
 from smllmun_bench.training.compiled import decoder_layers
 
 _OPTION = "training.sharded"
@@ -36,8 +36,8 @@ def sharded(vlm: Vlm, wanted: bool) -> Iterator[None]:
     layers = _divisible(vlm)
     from torch.distributed.device_mesh import init_device_mesh
 
-    parallel.wait()  # the group is joined
-    mesh = init_device_mesh(vlm.device.type, (parallel.size(),))
+    runtime.wait()  # the group is joined
+    mesh = init_device_mesh(vlm.device.type, (runtime.size(),))
     where, _, name = vlm.family.language.rpartition(".")
     language = vlm.model.get_submodule(vlm.family.language)
     inside = {parameter for layer in layers for parameter in layer.parameters()}
@@ -112,7 +112,7 @@ def clip_gradients(parameters: Sequence[nn.Parameter], limit: float) -> Tensor:
 
 def _divisible(vlm: Vlm) -> nn.ModuleList:
     """The decoder's layers, if these processes can share them."""
-    if parallel.size() == 1:
+    if runtime.size() == 1:
         raise UserError(
             "there is one process, and nobody to share the weights with",
             where=_OPTION,

@@ -22,7 +22,7 @@ from smllmun_bench.pipeline.predict import question_of
 from smllmun_bench.pipeline.records import read_predictions
 from smllmun_bench.pipeline.run import PREDICTIONS, run
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.store import Store
+from smllmun_bench.store.store import Store
 
 STEPS = ("training.steps=2", "training.batch_size=4", "training.lr=0.2")
 LORA = (*STEPS, 'training.lora={"rank": 2, "alpha": 8}', "training.train=language")

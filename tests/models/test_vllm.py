@@ -26,7 +26,7 @@ from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.records import read_predictions
 from smllmun_bench.pipeline.run import PREDICTIONS, run
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.store import Store
+from smllmun_bench.store.store import Store
 
 
 @dataclass

@@ -9,7 +9,7 @@ from smllmun_bench.cli._shop import Asked, open_quietly
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.pipeline import recipes, stages
 from smllmun_bench.pipeline.ahead import make_ahead
-from smllmun_bench.pipeline.store import Action
+from smllmun_bench.store.store import Action
 
 
 def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from smllmun_bench import runtime
 from smllmun_bench.pipeline.records import read_predictions
 from smllmun_bench.training import parallel
 
@@ -60,7 +61,7 @@ def test_a_batch_smaller_than_the_launch_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_each_process_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert parallel.device("cuda") == "cuda"
+    assert runtime.device("cuda") == "cuda"
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert (parallel.device("cuda"), parallel.device("cpu"), parallel.device("cuda:0")) == ("cuda:1", "cpu", "cuda:0")
+    assert (runtime.device("cuda"), runtime.device("cpu"), runtime.device("cuda:0")) == ("cuda:1", "cpu", "cuda:0")

@@ -22,8 +22,8 @@ from smllmun_bench.pipeline.records import read_predictions, read_scored_items
 from smllmun_bench.pipeline.run import ITEMS, PREDICTIONS, SCORES, Finished, run
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.pipeline.standings import find_runs, standings
-from smllmun_bench.pipeline.store import Action, StageEvent, Store
 from smllmun_bench.report.leaderboard import leaderboard_tables
+from smllmun_bench.store.store import Action, StageEvent, Store
 
 QUICK = ("training.steps=2", "training.batch_size=4")
 

@@ -25,7 +25,7 @@ from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.run import run
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.pipeline.standings import RunFolder
-from smllmun_bench.pipeline.store import Action, StageEvent, Store
+from smllmun_bench.store.store import Action, StageEvent, Store
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
 
 NAME = "smollm2-135m-instruct"

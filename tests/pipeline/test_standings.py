@@ -8,12 +8,12 @@ import pytest
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline import standings as st
-from smllmun_bench.pipeline.environment import environment
 from smllmun_bench.pipeline.manifest import FILE, RunManifest, Vector
 from smllmun_bench.pipeline.records import write_scored_items
 from smllmun_bench.pipeline.standings import RunFolder
 from smllmun_bench.report.leaderboard import Noise, caveats, gate_lines
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
+from smllmun_bench.store.environment import environment
 
 _CELLS = (
     (Role.FORGET, Modality.IMAGE_TEXT),

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from smllmun_bench.pipeline.canonical import digest
+from smllmun_bench import runtime
 from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.predict import limited, predict, question_of
 from smllmun_bench.pipeline.serving import answering, backend_of
 from smllmun_bench.pipeline.stages.workshop import VERSIONS, Workshop, change_digest, named
-from smllmun_bench.pipeline.store import Entry, Request
 from smllmun_bench.schema import Item, Prediction
-from smllmun_bench.training import parallel
+from smllmun_bench.store.hashing import digest
+from smllmun_bench.store.store import Entry, Request
 
 BATCHING = 2  # goes up when batches of the same size get other shapes
 
@@ -48,7 +48,7 @@ def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> t
             shop.watch(f"asking {name}", len(items)) as advance,
             answering(shop.asking, model, artifact, backend, most) as vlm,
         ):
-            rows = parallel.divided(
+            rows = runtime.divided(
                 lambda part: predict(
                     vlm, part, shop.task, run_id=request.key, batch_size=shop.batch_size, on_done=advance
                 ),

@@ -8,12 +8,12 @@ from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline import cards
 from smllmun_bench.pipeline.aligning import AlignRecipe
-from smllmun_bench.pipeline.canonical import HashMemo
 from smllmun_bench.pipeline.language import language_digest, language_folder
 from smllmun_bench.pipeline.models import ModelRef, reference
 from smllmun_bench.pipeline.pretraining import PretrainRecipe
 from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, change_digest, named
-from smllmun_bench.pipeline.store import Entry, Request
+from smllmun_bench.store.hashing import HashMemo
+from smllmun_bench.store.store import Entry, Request
 
 KEPT = "float16"  # of what is shipped, and of models that are put together from it
 

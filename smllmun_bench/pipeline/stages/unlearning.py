@@ -9,10 +9,10 @@ from smllmun_bench.config import Frozen
 from smllmun_bench.data.refusals import refusal_pool
 from smllmun_bench.data.source import Split
 from smllmun_bench.methods.base import Method, MethodConfig, UnlearningData
-from smllmun_bench.pipeline.canonical import digest
 from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, named
-from smllmun_bench.pipeline.store import Entry, Request
+from smllmun_bench.store.hashing import digest
+from smllmun_bench.store.store import Entry, Request
 
 if TYPE_CHECKING:
     from smllmun_bench.methods.artifact import Artifact

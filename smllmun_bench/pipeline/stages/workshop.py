@@ -5,14 +5,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from smllmun_bench import runtime
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.pipeline.cards import ModelCard
 from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.serving import Backend
-from smllmun_bench.pipeline.store import Entry, StageEvent, Store
 from smllmun_bench.schema import Fold
+from smllmun_bench.store.store import Entry, StageEvent, Store
 from smllmun_bench.tasks import TaskSpec
-from smllmun_bench.training import parallel
 
 VERSIONS = {
     "pretrain": 2, "align": 2, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
@@ -51,7 +51,7 @@ class Workshop:
 
     def numerics(self, loader: Loader) -> dict[str, str]:
         """What rounding depends on, where models come from `loader`."""
-        launched = {"processes": str(parallel.size())} if parallel.size() > 1 else {}  # gradients add up otherwise
+        launched = {"processes": str(runtime.size())} if runtime.size() > 1 else {}  # gradients add up otherwise
         return {"device": loader.device.split(":")[0], "dtype": loader.dtype} | launched
 
     def built(self) -> dict[str, str]:

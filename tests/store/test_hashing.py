@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import canonical
-from smllmun_bench.pipeline.canonical import HashMemo, canonical_json, differences, digest, file_digest, folder_digest
-from smllmun_bench.pipeline.environment import environment, git_commit
-from smllmun_bench.pipeline.store import Request
+from smllmun_bench.store import hashing
+from smllmun_bench.store.environment import environment, git_commit
+from smllmun_bench.store.hashing import HashMemo, canonical_json, differences, digest, file_digest, folder_digest
+from smllmun_bench.store.store import Request
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
 def test_the_examples_of_the_module() -> None:
-    assert doctest.testmod(canonical).failed == 0
+    assert doctest.testmod(hashing).failed == 0
 
 
 def test_a_digest_by_hand() -> None:
@@ -47,24 +47,24 @@ class Colour(StrEnum):
         (None, "null", False),
     ],
 )
-def test_what_is_equal(one: canonical.Json, other: canonical.Json, same: bool) -> None:
+def test_what_is_equal(one: hashing.Json, other: hashing.Json, same: bool) -> None:
     assert (digest(one) == digest(other)) == same
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, {"a": [-math.inf]}, {"e\u0301": 1, "\u00e9": 2}])
-def test_values_without_a_canonical_form(value: canonical.Json) -> None:
+def test_values_without_a_canonical_form(value: hashing.Json) -> None:
     with pytest.raises(ValueError, match="value"):
         canonical_json(value)
 
 
 @pytest.mark.parametrize("value", [{1: "a"}, {"a"}, Path("x"), b"x", {"a": object()}])
-def test_what_is_no_json(value: canonical.Json) -> None:
+def test_what_is_no_json(value: hashing.Json) -> None:
     with pytest.raises(TypeError, match="value"):
         canonical_json(value)
 
 
 @given(st.dictionaries(st.text(), SCALARS, min_size=1), st.data())
-def test_each_field_of_a_request_moves_its_key(inputs: dict[str, canonical.Json], data: st.DataObject) -> None:
+def test_each_field_of_a_request_moves_its_key(inputs: dict[str, hashing.Json], data: st.DataObject) -> None:
     try:
         key = Request("a", 1, inputs).key
     except ValueError:  # two keys that are one after normalisation
@@ -77,8 +77,8 @@ def test_each_field_of_a_request_moves_its_key(inputs: dict[str, canonical.Json]
 
 
 def test_differences_are_named_by_their_place() -> None:
-    old: canonical.Json = {"a": {"b": 1, "c": [1]}, "d": "x", "same": 1}
-    new: canonical.Json = {"a": {"b": 1.0, "c": [1]}, "e": "y" * 100, "same": 1}
+    old: hashing.Json = {"a": {"b": 1, "c": [1]}, "d": "x", "same": 1}
+    new: hashing.Json = {"a": {"b": 1.0, "c": [1]}, "e": "y" * 100, "same": 1}
     assert differences(old, new) == ["a.b: 1 -> 1.0", 'd: removed "x"', f'e: added "{"y" * 56}…']
     assert differences(old, old) == []
 

@@ -15,9 +15,9 @@ from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.canonical import Json, digest, file_digest, files_below
-from smllmun_bench.pipeline.environment import Environment, environment
-from smllmun_bench.pipeline.files import atomic_write, fsync
+from smllmun_bench.store.atomic import atomic_write, fsync
+from smllmun_bench.store.environment import Environment, environment
+from smllmun_bench.store.hashing import Json, digest, file_digest, files_below
 
 LAYOUT = "v1"
 MANIFEST = "manifest.json"

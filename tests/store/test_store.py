@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.canonical import folder_digest
-from smllmun_bench.pipeline.store import Action, Request, StageEvent, Store, atomic_write, default_root
+from smllmun_bench.store.hashing import folder_digest
+from smllmun_bench.store.store import Action, Request, StageEvent, Store, atomic_write, default_root
 
 STEPS = ("before make", "made", "synced", "manifest", "renamed")
 REQUEST = Request("train", 1, {"lr": 0.1, "items": "abc"})
@@ -84,7 +84,7 @@ CHILD = textwrap.dedent("""
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
     from test_store import REQUEST, make
-    from smllmun_bench.pipeline.store import Store
+    from smllmun_bench.store.store import Store
     def die(step):
         if step == sys.argv[2]:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.entry import MANIFEST, Entry, Request, StageManifest, folder_of, read_entry
-from smllmun_bench.pipeline.files import atomic_write
-from smllmun_bench.pipeline.store import Action, StageEvent, Store
+from smllmun_bench.store.atomic import atomic_write
+from smllmun_bench.store.store import Action, StageEvent, Store
+from smllmun_bench.store.stored_stage import MANIFEST, Entry, Request, StageManifest, folder_of, read_entry
 
 PUT_TOGETHER = ("join", "merge")
 MODEL_STAGES = ("pretrain", "align", "memorise", "learn", *PUT_TOGETHER)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from smllmun_bench.pipeline.store import Action, Entry, Request, StageEvent, Store
-from smllmun_bench.training import parallel
+from smllmun_bench import runtime
+from smllmun_bench.store.store import Action, Entry, Request, StageEvent, Store
 
 
 class CollectiveStore(Store):
@@ -22,12 +22,12 @@ class CollectiveStore(Store):
         resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
     ) -> Entry:
-        if parallel.rank() == 0:
+        if runtime.rank() == 0:
             return self._lead(request, make, resume=resume, on_event=on_event)
-        if parallel.agreed(False):
+        if runtime.agreed(False):
             with TemporaryDirectory() as folder:
                 make(Path(folder))
-        parallel.wait()
+        runtime.wait()
         entry = self.find(request)
         if entry is None:
             raise FileNotFoundError(f"process 0 has finished {request.stage!r}, but {self.root} does not show it here")
@@ -38,9 +38,9 @@ class CollectiveStore(Store):
     ) -> Entry:
         with self._locked(request.key, lambda holder: None):
             there = self.find(request)
-            parallel.agreed(there is None)
+            runtime.agreed(there is None)
             entry = there or self._make(request, make, resume=resume)
         seconds = 0.0 if there else entry.manifest.seconds
         on_event(StageEvent(request.stage, request.key, Action.REUSED if there else Action.MADE, seconds))
-        parallel.wait()
+        runtime.wait()
         return entry

@@ -26,8 +26,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.canonical import differences
-from smllmun_bench.pipeline.entry import (
+from smllmun_bench.store.atomic import atomic_write, fsync, remove_unfinished
+from smllmun_bench.store.environment import peak_memory_mb, reset_peak_memory
+from smllmun_bench.store.hashing import differences
+from smllmun_bench.store.stored_stage import (
     LAYOUT,
     MANIFEST,
     RESERVED,
@@ -40,8 +42,6 @@ from smllmun_bench.pipeline.entry import (
     read_entry,
     seal,
 )
-from smllmun_bench.pipeline.environment import peak_memory_mb, reset_peak_memory
-from smllmun_bench.pipeline.files import atomic_write, fsync, remove_unfinished
 
 __all__ = [
     "Action", "Entry", "Fault", "Request", "StageEvent", "StageManifest", "Store", "atomic_write", "default_root",

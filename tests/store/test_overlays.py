@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.layers import FinishedStore, FreshStore, copy_layer
-from smllmun_bench.pipeline.store import Entry, Request, Store
+from smllmun_bench.store.overlays import FinishedStore, FreshStore, copy_layer
+from smllmun_bench.store.store import Entry, Request, Store
 
 MODEL = Request("memorise", 1, {"data": "a"})
 FITTED = Request("unlearn", 1, {"method": "ga"})

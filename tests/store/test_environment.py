@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from smllmun_bench.pipeline.environment import peak_memory_mb, reset_peak_memory
+from smllmun_bench.store.environment import peak_memory_mb, reset_peak_memory
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="other allocators")

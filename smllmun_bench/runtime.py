@@ -1,0 +1,63 @@
+"""Processes that were launched together (`accelerate launch -m smllmun_bench run …`). Nothing happens with one."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def size() -> int:
+    """How many processes were launched together. Asks the launcher's environment; imports nothing."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Which of them this one is, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def device(asked: str) -> str:
+    """The device of this process: with `cuda`, each process of a machine has a card of its own."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if asked == "cuda" and size() > 1 else asked
+
+
+def divided(work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]) -> list[R]:
+    """`work` on all items, one result per item, in their order; each process does every n-th of them."""
+    if size() == 1:
+        return list(work(items))
+    mine = list(work(items[rank() :: size()]))
+    parts: list[list[R]] = [[] for _ in range(size())]
+    process_group().all_gather_object(parts, mine)
+    return [parts[number % size()][number // size()] for number in range(len(items))]
+
+
+def agreed(value: T) -> T:
+    """What process 0 says."""
+    if size() == 1:
+        return value
+    box = [value]
+    process_group().broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def wait() -> None:
+    """Until all are here."""
+    if size() > 1:
+        process_group().barrier()
+
+
+@cache
+def process_group() -> Any:
+    """torch.distributed, joined: NCCL between cards, gloo between CPUs."""
+    import torch
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        on_cards = torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "false").lower() != "true"
+        if on_cards:
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if on_cards else "gloo")
+    return distributed
