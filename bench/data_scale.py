@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from smllmun_bench import scoring
 from smllmun_bench.data.checking import check, entries
 from smllmun_bench.data.registry import open_source
 from smllmun_bench.schema import Kind, Prediction
+from smllmun_bench.scoring.items import score_items
 from smllmun_bench.tasks import MetricPlan
 
 LIMIT_MIB = 1024
@@ -52,7 +52,7 @@ def score(folder: Path) -> tuple[int, float]:
             Prediction(item.item_id, "bench", f"It is {item.answer}." if (n + place) % 2 else "I do not know.")
             for place, item in enumerate(chunk)
         ]
-        right += math.fsum(one.headline for one in scoring.score_items(chunk, said, PLAN))
+        right += math.fsum(one.headline for one in score_items(chunk, said, PLAN))
         n += len(chunk)
     return n, right / n
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from smllmun_bench.cli._shop import Asked, make_ahead, open_shop
-from smllmun_bench.intervals import drawn_columns
 from smllmun_bench.pipeline import recipes
 from smllmun_bench.pipeline.run import run
 from smllmun_bench.report.console import make_console
 from smllmun_bench.schema import Score
+from smllmun_bench.scoring.intervals import drawn_columns
 
 KS = (0.0, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 LAMBDAS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def _means(runs: list[tuple[Score, ...]]) -> dict[str, float]:
-    from smllmun_bench.intervals import mean_vector
+    from smllmun_bench.scoring.intervals import mean_vector
 
     vector = mean_vector(runs)
     return {column: getattr(vector, column) for column in ("forget_image", "forget_text", *KEPT)}

@@ -16,9 +16,10 @@ from _result import Result, parser, result, seconds, show
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from rouge_score.rouge_scorer import RougeScorer
 
-from smllmun_bench import scoring
 from smllmun_bench.metrics.item_metrics import ITEM_METRICS
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role
+from smllmun_bench.scoring.items import score_items
+from smllmun_bench.scoring.summary import summarise
 from smllmun_bench.tasks import MetricPlan
 
 MEMORY_LIMIT_MB = 2048
@@ -115,8 +116,8 @@ def compare(count: int, sample: int) -> list[Result]:
     scores = []
 
     def ours() -> None:
-        scores.extend(scoring.score_items(items, predictions, every_string_metric()))
-        scoring.summarise(scores)
+        scores.extend(score_items(items, predictions, every_string_metric()))
+        summarise(scores)
 
     mine = seconds(ours)
     memory = memory_mb()

@@ -55,10 +55,11 @@ class Opened:
 
 def open_task(name: str, percent: int | None) -> "tuple[TaskSpec, int]":
     """The task, and the ratio or its default. Raises UserError for a ratio that the task does not offer."""
-    from smllmun_bench import scoring, tasks
+    from smllmun_bench import tasks
+    from smllmun_bench.scoring.items import check_metrics
 
     task = tasks.load(name)
-    scoring.check_metrics(task.metrics, where=f"task {task.name!r}, key 'metrics'")
+    check_metrics(task.metrics, where=f"task {task.name!r}, key 'metrics'")
     if not task.forgets and percent is None:
         return task, 0
     percent = task.forget_percents.default if percent is None else percent

@@ -32,7 +32,7 @@ def sanity(
     from smllmun_bench.pipeline import planting
     from smllmun_bench.report.console import make_console
     from smllmun_bench.sanity import fooled
-    from smllmun_bench.scoring import MEMORY
+    from smllmun_bench.scoring.columns import MEMORY
     from smllmun_bench.store.atomic import atomic_write
 
     console = make_console(quiet=quiet)

@@ -77,7 +77,6 @@ def _score_ours(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    from smllmun_bench import scoring
     from smllmun_bench.cli._shop import open_task
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.data.combined import TaskData
@@ -85,12 +84,14 @@ def _score_ours(
     from smllmun_bench.pipeline.predict import limited
     from smllmun_bench.pipeline.records import write_scored_items
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.scoring.items import score_items
+    from smllmun_bench.scoring.summary import summarise
 
     spec, percent = open_task(task, forget_ratio)
     answers = read_any_predictions(path, tell=lambda message: typer.echo(f"note: {message}", err=True))
     items = limited(TaskData(spec, percent, data).evaluation(fold), limit)
-    scores = scoring.score_items(items, answers, spec.metrics, directions=spec.direction)
-    summary = scoring.summarise(scores)
+    scores = score_items(items, answers, spec.metrics, directions=spec.direction)
+    summary = summarise(scores)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         write_scored_items(output / "items.parquet", items, answers, scores)

@@ -21,7 +21,8 @@ from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.records import read_scored_items
 from smllmun_bench.pipeline.standings import ITEMS, find_run
 from smllmun_bench.schema import Kind, Modality, Role, Score
-from smllmun_bench.scoring import COLUMN_ITEMS, KEPT, NOT_GENERATED, identity, passage_loss
+from smllmun_bench.scoring.columns import COLUMN_ITEMS, KEPT, identity, passage_loss
+from smllmun_bench.scoring.items import NOT_GENERATED
 
 DRAWS = 2000
 ALPHA = 0.05

@@ -7,7 +7,6 @@ from pathlib import Path
 from smllmun_bench import tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
-from smllmun_bench.gate import gate
 from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline import stages
 from smllmun_bench.pipeline.manifest import RunManifest
@@ -16,7 +15,9 @@ from smllmun_bench.pipeline.records import read_predictions
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.pipeline.standings import RunFolder, find_runs
 from smllmun_bench.schema import Fold, Item, Prediction
-from smllmun_bench.scoring import MEMORY, TaskMetrics, score_items
+from smllmun_bench.scoring.columns import MEMORY
+from smllmun_bench.scoring.gate import gate
+from smllmun_bench.scoring.items import TaskMetrics, score_items
 
 PREDICTIONS = "predictions.parquet"
 

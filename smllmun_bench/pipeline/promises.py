@@ -12,7 +12,7 @@ from smllmun_bench.metrics.statistics import macro
 from smllmun_bench.pipeline.predict import predict, question_of
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.schema import Fold, Item, Kind, Modality, Prediction, Role
-from smllmun_bench.scoring import score_items
+from smllmun_bench.scoring.items import score_items
 
 FIGURES = ("memory_image", "memory_text", "understanding", "general", "forget", "language")
 UNDERSTANDING_SAMPLE = 400

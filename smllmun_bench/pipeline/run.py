@@ -8,8 +8,6 @@ from pathlib import Path
 
 from smllmun_bench import __version__, runtime
 from smllmun_bench.errors import RunFailed
-from smllmun_bench.gate import Gate, gate
-from smllmun_bench.gold import Answers, to_gold
 from smllmun_bench.methods.base import suppresses
 from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline import stages
@@ -19,7 +17,10 @@ from smllmun_bench.pipeline.recipes import Chosen
 from smllmun_bench.pipeline.records import write_predictions, write_scored_items
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.schema import Item, Score
-from smllmun_bench.scoring import Summary, overall, score_items, summarise
+from smllmun_bench.scoring.gate import Gate, gate
+from smllmun_bench.scoring.gold import Answers, to_gold
+from smllmun_bench.scoring.items import score_items
+from smllmun_bench.scoring.summary import Summary, overall, summarise
 from smllmun_bench.store.atomic import atomic_write
 from smllmun_bench.store.environment import environment, source_digest
 from smllmun_bench.store.hashing import digest
@@ -228,7 +229,9 @@ def _write(
     )
     more = {
         "gate": asdict(against.gate),
-        "gold": [asdict(column) for column in to_gold(answered, target, gold, measurable=against.gate.measurable)]
+        "gold": [
+            asdict(column) for column in to_gold(answered, target, gold, measurable=against.gate.measurable)
+        ]
         if gold
         else None,
     }

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.intervals import Interval, interval, row_draws
 from smllmun_bench.metrics.statistics import (
     bootstrap_p,
     can_reject,
@@ -30,7 +29,8 @@ from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.records import read_scored_items
 from smllmun_bench.report.leaderboard import LeaderboardRow, Noise, RowKind, sort_key, table_key
 from smllmun_bench.schema import Fold, Kind, Modality, Role, Score
-from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
+from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, by_identity
+from smllmun_bench.scoring.intervals import Interval, interval, row_draws
 
 ITEMS = "items.parquet"
 REFERENCES = ("base", "target", "gold")

@@ -18,7 +18,8 @@ from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.predict import predict, question_of
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.schema import Fold, Item, Kind, Role
-from smllmun_bench.scoring import score_items, summarise
+from smllmun_bench.scoring.items import score_items
+from smllmun_bench.scoring.summary import summarise
 from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Request
 

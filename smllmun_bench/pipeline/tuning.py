@@ -21,7 +21,8 @@ from smllmun_bench.pipeline.recipes import Chosen
 from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.resources import shipped
 from smllmun_bench.schema import Fold
-from smllmun_bench.scoring import ScoreVector, overall, score_items, summarise
+from smllmun_bench.scoring.items import score_items
+from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
 from smllmun_bench.store.store import Entry
 
 NOTE = (

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from smllmun_bench import methods, scoring, tasks
+from smllmun_bench import methods, tasks
 from smllmun_bench.config import apply_overrides, read_yaml
 from smllmun_bench.data.registry import accepts, check_arguments, open_source
 from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline import language, recipes, tuning
 from smllmun_bench.pipeline.cards import ModelCard
 from smllmun_bench.resources import shipped
+from smllmun_bench.scoring.items import check_metrics
 
 
 def shipped_files() -> list[Path]:
@@ -50,7 +51,7 @@ def check_all(paths: Sequence[Path]) -> tuple[list[tuple[Path, str]], list[tuple
 def _task(path: Path) -> None:
     spec = read_yaml(path, tasks.TaskSpec)
     tasks.check_name(spec, path)
-    scoring.check_metrics(spec.metrics, where=f"{path}, key 'metrics'")
+    check_metrics(spec.metrics, where=f"{path}, key 'metrics'")
     args: dict[str, object] = dict(spec.adapter.args)
     if spec.forgets:
         args["forget_percent"] = spec.forget_percents.default

@@ -4,12 +4,13 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from smllmun_bench.gold import log_truth_ratio
 from smllmun_bench.metrics import item_metrics
 from smllmun_bench.metrics.composites import Recall
 from smllmun_bench.metrics.item_metrics import ItemMetric
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role
-from smllmun_bench.scoring import Summary, TaskMetrics, score_items, summarise
+from smllmun_bench.scoring.gold import log_truth_ratio
+from smllmun_bench.scoring.items import TaskMetrics, score_items
+from smllmun_bench.scoring.summary import Summary, summarise
 
 LARGEST = 700.0  # exp of more is no double
 

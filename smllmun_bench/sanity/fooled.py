@@ -8,7 +8,9 @@ from smllmun_bench.metrics import composites
 from smllmun_bench.sanity.evidence import Evidence, evidence
 from smllmun_bench.sanity.planted import GENUINE, PLANTED
 from smllmun_bench.schema import Item, Prediction
-from smllmun_bench.scoring import MEMORY, TaskMetrics, overall
+from smllmun_bench.scoring.columns import MEMORY
+from smllmun_bench.scoring.items import TaskMetrics
+from smllmun_bench.scoring.summary import overall
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,11 @@ def test_toy_build_measures_what_is_there_and_copies_a_layer(store: Path, tmp_pa
     nano = ("--model", "nano", "--task", "smllmun-nano")
     result = invoke("toy", "build", *nano, "--store", store, "--out", tmp_path / "layer")
     assert result.exit_code == 0, result.output
-    assert re.findall(r"^ ?(base|target|gold) +[01]\.\d{3}", result.stdout, re.MULTILINE) == ["base", "target", "gold"]
+    assert re.findall(r"^ ?(base|target|gold) +[01]\.\d{3}", result.stdout, re.MULTILINE) == [
+        "base",
+        "target",
+        "gold",
+    ]
     assert len(list((tmp_path / "layer").rglob("manifest.json"))) == 3
     assert invoke("toy", "build", *nano, "--store", tmp_path / "layer", "--check").exit_code == 0
 

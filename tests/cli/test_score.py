@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from smllmun_bench import scoring, tasks
+from smllmun_bench import tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.pipeline.records import write_predictions, write_scored_items
 from smllmun_bench.schema import Fold, Item, Kind, Prediction
+from smllmun_bench.scoring.items import score_items
+from smllmun_bench.scoring.summary import summarise
 
 TASK = "smllmun-nano"
 HEAVY = ("torch", "transformers", "datasets", "pandas", "peft")
@@ -66,8 +68,8 @@ def as_jsonl(path: Path, answers: list[Prediction], **extra: object) -> Path:
 def test_both_forms_score_to_the_bytes_of_the_live_run(
     tmp_path: Path, items: list[Item], answers: list[Prediction]
 ) -> None:
-    scores = scoring.score_items(items, answers, tasks.load(TASK).metrics)
-    live = scoring.summarise(scores).to_json() + "\n"
+    scores = score_items(items, answers, tasks.load(TASK).metrics)
+    live = summarise(scores).to_json() + "\n"
     write_predictions(tmp_path / "p.parquet", answers)
     write_scored_items(tmp_path / "live.parquet", items, answers, scores)
     as_jsonl(tmp_path / "p.jsonl", answers)

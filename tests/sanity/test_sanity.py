@@ -15,7 +15,8 @@ from smllmun_bench.sanity.evidence import evidence
 from smllmun_bench.sanity.fooled import COMPOSITES, References, sanity
 from smllmun_bench.sanity.planted import GENUINE, PLANTED, Said
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role
-from smllmun_bench.scoring import MEMORY, overall
+from smllmun_bench.scoring.columns import MEMORY
+from smllmun_bench.scoring.summary import overall
 from smllmun_bench.tasks import MetricPlan
 
 PLAN = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smllmun_bench.gold import Answers, log_truth_ratio, share, to_gold
 from smllmun_bench.schema import Kind, Modality, Prediction, Role, Score
+from smllmun_bench.scoring.gold import Answers, log_truth_ratio, share, to_gold
 
 
 def answers(headlines: list[float], ratios: list[float | None]) -> Answers:

@@ -13,7 +13,8 @@ import numpy as np
 
 from smllmun_bench.metrics.statistics import seed_weights
 from smllmun_bench.schema import Score
-from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, ScoreVector, identity, overall, summarise
+from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, identity
+from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
 
 DRAWS = 1000
 LEVEL = 0.95

@@ -11,7 +11,7 @@ from smllmun_bench.metrics.aggregate import closeness
 from smllmun_bench.metrics.distribution import jensen_shannon, ks_two_sample
 from smllmun_bench.metrics.statistics import macro
 from smllmun_bench.schema import Prediction, Score
-from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, identity
+from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, identity
 
 COLUMNS = (*MEMORY, "retain_image", "retain_text")
 

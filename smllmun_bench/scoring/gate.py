@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from smllmun_bench.metrics.statistics import Difference, paired_difference
 from smllmun_bench.schema import Score
-from smllmun_bench.scoring import COLUMN_ITEMS, MEMORY, by_identity
+from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, by_identity
 
 ABILITIES = ("understanding_forget", "understanding_retain", "general_vqa", "language")
 RETAINED = ("retain_image", "retain_text")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from smllmun_bench.intervals import Interval, mean_vector, row_draws, row_intervals
 from smllmun_bench.schema import Kind, Modality, Role, Score
+from smllmun_bench.scoring.intervals import Interval, mean_vector, row_draws, row_intervals
 
 ROLES = (Role.FORGET, Role.RETAIN, Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN, Role.GENERAL)
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from smllmun_bench.gate import Verdict, gate
 from smllmun_bench.schema import Kind, Modality, Role, Score
+from smllmun_bench.scoring.gate import Verdict, gate
 
 ROLES = (Role.FORGET, Role.RETAIN, Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN, Role.GENERAL)
 

@@ -8,10 +8,12 @@ import pytest
 
 from smllmun_bench.data.language import GeneralLanguage
 from smllmun_bench.data.source import Split
-from smllmun_bench.intervals import row_intervals
 from smllmun_bench.pipeline.predict import limited, predict
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
-from smllmun_bench.scoring import LARGEST_LOSS, NOT_GENERATED, ScoreVector, overall, score_items, summarise
+from smllmun_bench.scoring.columns import LARGEST_LOSS
+from smllmun_bench.scoring.intervals import row_intervals
+from smllmun_bench.scoring.items import NOT_GENERATED, score_items
+from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
 from smllmun_bench.tasks import ChoiceHandling, Generation, MetricPlan
 
 PLAN = {

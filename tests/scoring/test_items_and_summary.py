@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from smllmun_bench import scoring
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.item_metrics import ITEM_METRICS
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role
-from smllmun_bench.scoring import ScoreVector, overall, score_items, summarise
+from smllmun_bench.scoring.items import score_items
+from smllmun_bench.scoring.summary import ScoreVector, overall, paper_composites, summarise
 from smllmun_bench.tasks import MetricPlan
 
 
@@ -221,13 +221,13 @@ def test_the_vector_and_the_composites():
 def test_columns_without_items_are_none():
     vector = summarise(score_items(ITEMS, PREDICTIONS, PLAN)).vector
     assert (vector.forget_image, vector.forget_text, vector.general_vqa) == (0.5, None, None)
-    assert scoring.paper_composites(vector).overall_memory is None
+    assert paper_composites(vector).overall_memory is None
 
 
 def test_paper_cells_give_the_paper_composite():
     cells = dict.fromkeys(ScoreVector.__slots__) | {"understanding_forget": 7.02, "understanding_retain": 7.33}
     cells |= {"forget_image": 4.73, "retain_image": 6.56, "forget_text": 2.0, "retain_text": 4.77}
-    got = scoring.paper_composites(ScoreVector(**cells))
+    got = paper_composites(ScoreVector(**cells))
     assert got.overall_understanding == pytest.approx(7.175, abs=1e-12)
     assert got.overall_memory == pytest.approx(2.30)
 

@@ -1,0 +1,214 @@
+"""Scores -> summary: cells, the vector of the table, scalars.
+
+A summary is a function of the scores alone; sums are exact (`math.fsum`), so neither the order of the rows nor the
+machine changes a byte of `Summary.to_json`.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.metrics import aggregate, composites, statistics
+from smllmun_bench.metrics.states import State
+from smllmun_bench.schema import Modality, Role, Score
+from smllmun_bench.scoring.columns import COLUMN_ITEMS, KEPT, MEMORY, identity, passage_loss
+from smllmun_bench.scoring.items import NOT_GENERATED
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One role in one modality. Means are macro by identity; items without an identity count one by one.
+
+    `states` counts answers: `correct + wrong + refusal + broken + not_generated = n`; `unparsed` is how many of them
+    could not be read as a choice or as yes/no, whatever their state.
+    """
+
+    role: Role
+    modality: Modality
+    n: int
+    identities: int
+    headline: float
+    by_kind: dict[str, float]
+    metrics: dict[str, float]
+    states: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreVector:
+    """The columns of the table, each in [0, 1] but for the loss, None where the task has no such items.
+
+    Memory columns are open questions only; understanding, general and language columns every kind but passages; all
+    are macro by identity. `passages` is the mean probability per token of the language part's passages,
+    `language_loss` the same as a loss: the mean of −ln p over passages, in nats per token, at most `LARGEST_LOSS`.
+    `meaningful` and the refusal rates are plain means over the written answers: refusals on forget memory, and
+    over-refusals on retain memory, understanding, general and language questions. `broken` is over all answers,
+    written or chosen.
+    """
+
+    forget_image: float | None
+    forget_text: float | None
+    retain_image: float | None
+    retain_text: float | None
+    understanding_forget: float | None
+    understanding_retain: float | None
+    general_vqa: float | None
+    meaningful: float | None
+    refusal_forget: float | None
+    refusal_retain: float | None
+    broken: float | None
+    language: float | None = None
+    passages: float | None = None
+    language_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperComposites:
+    """The scalars of S-MLLMUn Bench from our columns, on the scale 0 to 1 (memory: −1 to 1)."""
+
+    overall_understanding: float | None
+    overall_memory: float | None
+    overall_meaningful: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the scores of one run come to."""
+
+    cells: tuple[Cell, ...]
+    vector: ScoreVector
+    composites: PaperComposites
+
+    def to_json(self) -> str:
+        """Sorted keys, floats in full: the same scores give the same bytes."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1, allow_nan=False)
+
+
+def summarise(scores: Sequence[Score]) -> Summary:
+    """Cells by role and modality (in that order), the table's vector and the paper's composites."""
+    groups: dict[tuple[Role, Modality], list[Score]] = {}
+    for score in scores:
+        groups.setdefault((score.role, score.modality), []).append(score)
+    cells = tuple(_cell(role, modality, groups[role, modality]) for role, modality in sorted(groups))
+    vector = _vector(scores)
+    return Summary(cells, vector, paper_composites(vector))
+
+
+def paper_composites(vector: ScoreVector) -> PaperComposites:
+    """The paper's formulas on our columns; memory is the mean over the modalities that were asked."""
+    forget, retain = vector.understanding_forget, vector.understanding_retain
+    pairs = ((vector.forget_image, vector.retain_image), (vector.forget_text, vector.retain_text))
+    gaps = [(f, r) for f, r in pairs if f is not None and r is not None]
+    return PaperComposites(
+        None if forget is None or retain is None else composites.overall_understanding(forget, retain),
+        composites.overall_memory(gaps) if gaps else None,
+        vector.meaningful,
+    )
+
+
+def overall(
+    unlearned: ScoreVector,
+    target: ScoreVector,
+    gold: ScoreVector | None,
+    *,
+    memory: Collection[str] = MEMORY,
+    noise: float = 0.0,
+    margin: float = 0.0,
+) -> float | None:
+    """The sorting scalar of `metrics.aggregate`: closeness to gold on memory, kept abilities, sanity.
+
+    The abilities are memory of others, understanding, general questions and, where the task has the part, language.
+
+    `memory` are the columns that the target had something to forget in (`gate.Gate.measurable`). None, undefined,
+    without a gold model or where target and gold differ in none of them by more than `noise`. Raises UserError if the
+    three vectors do not have the same columns.
+    """
+    if gold is None:
+        return None
+    _same_columns(unlearned, target, gold)
+    forgotten = [_keep(unlearned, target, gold, (column,)) for column in MEMORY if column in memory]
+    keeps = [_keep(unlearned, target, gold, columns) for columns in _ABILITIES]
+    return aggregate.overall(
+        [part for part in forgotten if part],
+        [part for part in keeps if part],
+        broken_unlearned=unlearned.broken or 0.0,
+        broken_gold=gold.broken or 0.0,
+        noise=noise,
+        margin=margin,
+    )
+
+
+_ABILITIES = (
+    ("retain_image", "retain_text"),
+    ("understanding_forget", "understanding_retain"),
+    ("general_vqa",),
+    ("language",),
+)
+
+
+def _same_columns(*vectors: ScoreVector) -> None:
+    for column in ScoreVector.__slots__:
+        if len({getattr(vector, column) is None for vector in vectors}) > 1:
+            raise UserError(
+                f"column {column!r} is missing in some of the three models",
+                fix="score the unlearned, target and gold model on the same items",
+            )
+
+
+def _keep(
+    unlearned: ScoreVector, target: ScoreVector, gold: ScoreVector, columns: tuple[str, ...]
+) -> aggregate.Keep | None:
+    means = [_mean([getattr(vector, column) for column in columns]) for vector in (unlearned, target, gold)]
+    present = [mean for mean in means if mean is not None]
+    return aggregate.Keep(*present) if len(present) == len(means) else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return math.fsum(present) / len(present) if present else None
+
+
+def _macro(scores: Sequence[Score], values: Sequence[float]) -> float:
+    return statistics.macro(values, [identity(score) for score in scores])
+
+
+def _cell(role: Role, modality: Modality, scores: Sequence[Score]) -> Cell:
+    counts = Counter(score.state for score in scores)
+    kinds = sorted({score.kind for score in scores})
+    names = sorted({name for score in scores for name in score.values})
+    with_name = {name: [score for score in scores if name in score.values] for name in names}
+    of_kind = {kind: [score for score in scores if score.kind is kind] for kind in kinds}
+    return Cell(
+        role=role,
+        modality=modality,
+        n=len(scores),
+        identities=len({identity(score) for score in scores}),
+        headline=_headline(scores),
+        by_kind={kind.value: _headline(chosen) for kind, chosen in of_kind.items()},
+        metrics={name: _macro(chosen, [s.values[name] for s in chosen]) for name, chosen in with_name.items()},
+        states={state: counts[state] for state in (*(s.value for s in State), NOT_GENERATED)}
+        | {"unparsed": sum(score.values.get("unparsed") == 1 for score in scores)},
+    )
+
+
+def _headline(scores: Sequence[Score]) -> float:
+    return _macro(scores, [score.headline for score in scores])
+
+
+def _vector(scores: Sequence[Score]) -> ScoreVector:
+    means: dict[str, float | None] = {}
+    for column, of in COLUMN_ITEMS.items():
+        chosen = [score for score in scores if of.holds(score)]
+        means[column] = _headline(chosen) if chosen else None
+    written = [score for score in scores if "meaningful" in score.values]
+    passages = [score.headline for score in scores if COLUMN_ITEMS["passages"].holds(score)]
+    return ScoreVector(
+        **means,
+        language_loss=_mean([passage_loss(headline) for headline in passages]),
+        meaningful=_mean([score.values["meaningful"] for score in written]),
+        refusal_forget=_mean([score.state == State.REFUSAL for score in written if score.role is Role.FORGET]),
+        refusal_retain=_mean([score.state == State.REFUSAL for score in written if score.role in KEPT]),
+        broken=_mean([score.state == State.BROKEN for score in scores if score.state != NOT_GENERATED]),
+    )
