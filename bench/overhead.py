@@ -30,7 +30,7 @@ PARTS = (
     ("store.store", "Store.find", "store"),
     ("store.store", "Store.record_run", "store"),
     ("store.store", "seal", "hashing and sealing"),
-    ("pipeline.records", "read_predictions", "store"),
+    ("results.predictions", "read_predictions", "store"),
     ("pipeline.models", "reference", "hashing and sealing"),
     ("pipeline.models", "_eyes", "hashing and sealing"),
     ("pipeline.stages.asking", "digest", "hashing and sealing"),
@@ -49,7 +49,7 @@ PARTS = (
     ("pipeline.run", "gate", "scoring"),
     ("pipeline.run", "to_gold", "scoring"),
     ("pipeline.run", "_write", "run folders"),
-    ("pipeline.standings", "standings", "intervals"),
+    ("results.leaderboard", "standings", "intervals"),
     ("cli.run", "_show", "tables"),
 )
 

@@ -20,7 +20,7 @@ from smllmun_bench.report.table import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from smllmun_bench.pipeline.standings import Standing
+    from smllmun_bench.results.leaderboard import Standing
 
 
 def standings_table(rows: Iterable["Standing"], title: str) -> "Table":

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from smllmun_bench.pipeline.compare import Compared
+    from smllmun_bench.results.compare import Compared
 
 RESULTS = Path("results")
 
@@ -24,8 +24,8 @@ def compare(
     import json
     from dataclasses import asdict
 
-    from smllmun_bench.pipeline import compare as logic
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.results import compare as logic
 
     found = logic.compare(logic.open_side(a, results), logic.open_side(b, results))
     if as_json:

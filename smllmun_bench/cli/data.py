@@ -58,7 +58,7 @@ def vqa(
     from smllmun_bench.data.sampling import subset
     from smllmun_bench.data.source import Split
     from smllmun_bench.metrics.vqa.report import chance, report
-    from smllmun_bench.pipeline.jsonl import read_any_predictions
+    from smllmun_bench.results.predictions import read_any_predictions
 
     items = _opened(tasks.load(task), data).items(Split.EVALUATE)
     part = subset(items, sample if sample is not None else len(items), seed)

@@ -28,7 +28,7 @@ def export(
     from smllmun_bench.cli._shop import open_store, stay_offline
     from smllmun_bench.pipeline.export import export as write
     from smllmun_bench.pipeline.export import parts_of
-    from smllmun_bench.pipeline.standings import find_run
+    from smllmun_bench.results.run_folder import find_run
 
     stay_offline()
     found = find_run(run, results)

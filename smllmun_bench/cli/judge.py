@@ -63,8 +63,8 @@ def run(
     from smllmun_bench.judge.cache import Cache
     from smllmun_bench.judge.endpoint import EndpointSettings
     from smllmun_bench.judge.rate import failures, rate
-    from smllmun_bench.pipeline.records import read_scored_items
     from smllmun_bench.report.console import make_console, progress
+    from smllmun_bench.results.scored_items import read_scored_items
     from smllmun_bench.store.hashing import file_digest
     from smllmun_bench.store.store import default_root
 
@@ -148,7 +148,7 @@ def agreement(
 
 def _items(run: str, results: Path) -> tuple[Path, str]:
     """The scored items, and what to call them."""
-    from smllmun_bench.pipeline.standings import ITEMS, find_run
+    from smllmun_bench.results.run_folder import ITEMS, find_run
 
     if Path(run).is_file():
         return Path(run), Path(run).stem

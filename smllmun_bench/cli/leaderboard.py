@@ -16,9 +16,10 @@ def leaderboard(
 ) -> None:
     """Rank every finished run below a folder; seeds of one setting are one row."""
     from smllmun_bench.errors import UserError
-    from smllmun_bench.pipeline.standings import find_runs, mixed_versions, publishable, standings
     from smllmun_bench.report.console import make_console
     from smllmun_bench.report.leaderboard import caveats, gate_lines, leaderboard_tables, rank, to_csv
+    from smllmun_bench.results.leaderboard import mixed_versions, publishable, standings
+    from smllmun_bench.results.run_folder import find_runs
     from smllmun_bench.store.atomic import atomic_write
 
     fit, out = publishable(find_runs(folder))

@@ -147,9 +147,10 @@ def _show(
 ) -> list[str]:
     """Tables on the console and the CSV; gives why the gate is shut, if it is."""
     from smllmun_bench.cli._tables import answers_table, mask_lines, standings_table
-    from smllmun_bench.pipeline.standings import RunFolder, publishable, standings
     from smllmun_bench.report.leaderboard import caveats, gate_lines, rank, to_csv
     from smllmun_bench.report.table import stages_table
+    from smllmun_bench.results.leaderboard import publishable, standings
+    from smllmun_bench.results.run_folder import RunFolder
     from smllmun_bench.store.atomic import atomic_write
 
     shop = opened.shop

@@ -11,7 +11,7 @@ from smllmun_bench.schema import Role
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from smllmun_bench.pipeline.standings import RunFolder
+    from smllmun_bench.results.run_folder import RunFolder
 
 RESULTS = Path("results")
 
@@ -23,9 +23,9 @@ def show(
     role: Annotated[Role | None, typer.Option(help="This role only.")] = None,
 ) -> None:
     """Show the scores of one run and examples of its answers, before and after."""
-    from smllmun_bench.pipeline.records import read_scored_items
-    from smllmun_bench.pipeline.standings import ITEMS, find_run
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.results.run_folder import ITEMS, find_run
+    from smllmun_bench.results.scored_items import read_scored_items
 
     found = find_run(run, results)
     console = make_console()
@@ -71,7 +71,7 @@ def _rounded(value: float | None) -> float | None:
 def _gate_and_gold(run: "RunFolder") -> "list[Table]":
     """What the target had to forget, and how far this model is from gold on the same items (scores.json)."""
     from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.pipeline.manifest import read_scores_json
+    from smllmun_bench.results.manifest import read_scores_json
 
     scores = read_scores_json(run.folder)
     tables = []
@@ -124,8 +124,8 @@ def _scores(rows: Sequence[dict[str, Any]]) -> "Table":
 
 def _before(run: "RunFolder") -> dict[str, str]:
     """Item id -> the target's answer, where the target's run lies beside this one."""
-    from smllmun_bench.pipeline.records import read_scored_items
-    from smllmun_bench.pipeline.standings import ITEMS
+    from smllmun_bench.results.run_folder import ITEMS
+    from smllmun_bench.results.scored_items import read_scored_items
 
     path = run.folder.parent / (run.manifest.target_run or run.manifest.run_id) / ITEMS
     return {row["item_id"]: row["text"] for row in read_scored_items(path)} if path.is_file() else {}

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline import cards, export_steering
 from smllmun_bench.pipeline.export_card import Form, card_text, facts_text
-from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.models import reference
-from smllmun_bench.pipeline.standings import RunFolder
+from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.results.run_folder import RunFolder
 from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.overlays import PUT_TOGETHER
 from smllmun_bench.store.store import Store

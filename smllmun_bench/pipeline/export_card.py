@@ -4,7 +4,7 @@ import json
 from typing import Literal
 
 from smllmun_bench.pipeline import cards
-from smllmun_bench.pipeline.manifest import RunManifest
+from smllmun_bench.results.manifest import RunManifest
 
 Form = Literal["merged", "adapter", "delta", "module"]
 _SCORES = (

@@ -7,13 +7,13 @@ from pathlib import Path
 from smllmun_bench import tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.manifest import RunManifest
 from smllmun_bench.pipeline.predict import limited
-from smllmun_bench.pipeline.records import read_predictions
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.standings import RunFolder, find_runs
+from smllmun_bench.results import manifest as manifests
+from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.results.predictions import read_predictions
+from smllmun_bench.results.run_folder import RunFolder, find_runs
 from smllmun_bench.schema import Fold, Item, Prediction
 from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.gate import gate

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, ValidationError, model_validator
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.manifest import Vector
+from smllmun_bench.results.manifest import Vector
 from smllmun_bench.schema import Fold
 from smllmun_bench.store.atomic import atomic_write
 

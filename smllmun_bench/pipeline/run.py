@@ -1,21 +1,21 @@
 """A whole run: base, target and gold are asked, methods unlearn and are asked, all is scored and written down."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from smllmun_bench import __version__, runtime
+from smllmun_bench import __version__
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.methods.base import suppresses
-from smllmun_bench.pipeline import manifest as manifests
 from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.manifest import CostRecord, RunManifest, Vector
 from smllmun_bench.pipeline.models import ModelRef
 from smllmun_bench.pipeline.recipes import Chosen
-from smllmun_bench.pipeline.records import write_predictions, write_scored_items
 from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.results.manifest import CostRecord, RunManifest, Vector
+from smllmun_bench.results.predictions import write_predictions
+from smllmun_bench.results.run_folder import ITEMS, PREDICTIONS, SCORES, replace_folder
+from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Item, Score
 from smllmun_bench.scoring.gate import Gate, gate
 from smllmun_bench.scoring.gold import Answers, to_gold
@@ -25,8 +25,6 @@ from smllmun_bench.store.atomic import atomic_write
 from smllmun_bench.store.environment import environment, source_digest
 from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Entry
-
-PREDICTIONS, ITEMS, SCORES = "predictions.parquet", "items.parquet", "scores.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +227,7 @@ def _write(
     )
     more = {
         "gate": asdict(against.gate),
-        "gold": [
-            asdict(column) for column in to_gold(answered, target, gold, measurable=against.gate.measurable)
-        ]
+        "gold": [asdict(column) for column in to_gold(answered, target, gold, measurable=against.gate.measurable)]
         if gold
         else None,
     }
@@ -241,33 +237,14 @@ def _write(
         write_scored_items(folder / ITEMS, items, answered.predictions, answered.scores)
         atomic_write(folder / SCORES, _scores_json(summary, vector, more))
 
-    folder = _replace_folder(output / record.run_id, record, fill)
+    folder = replace_folder(output / record.run_id, record, fill)
     return Finished(folder, record, tuple(answered.scores), against.gate)
 
 
 def _write_failed(output: Path, record: RunManifest, verdict: Gate) -> Finished:
-    return Finished(_replace_folder(output / record.run_id, record, lambda folder: None), record, (), verdict)
+    return Finished(replace_folder(output / record.run_id, record, lambda folder: None), record, (), verdict)
 
 
 def _scores_json(summary: Summary, vector: Vector, more: Mapping[str, object]) -> str:
     whole: Mapping[str, object] = json.loads(summary.to_json()) | {"vector": vector.model_dump(), **more}
     return json.dumps(whole, sort_keys=True, indent=1, allow_nan=False) + "\n"
-
-
-def _replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None]) -> Path:
-    """Write beside the final place and rename: a run folder is whole, or not there. Process 0 of a launch writes."""
-    if runtime.rank() > 0:
-        return final
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    fill(temporary)
-    atomic_write(temporary / manifests.FILE, record.model_dump_json(indent=1) + "\n")
-    old = final.with_name(f".{final.name}.old")
-    if final.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        final.rename(old)
-    temporary.rename(final)
-    shutil.rmtree(old, ignore_errors=True)
-    return final

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from smllmun_bench.cli.main import app
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import holm
-from smllmun_bench.pipeline.compare import Side, compare, open_side
-from smllmun_bench.pipeline.manifest import FILE, RunManifest
-from smllmun_bench.pipeline.records import write_scored_items
-from smllmun_bench.pipeline.standings import ITEMS
+from smllmun_bench.results.compare import Side, compare, open_side
+from smllmun_bench.results.manifest import FILE, RunManifest
+from smllmun_bench.results.run_folder import ITEMS
+from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.store.environment import environment
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
-from smllmun_bench.pipeline.records import write_scored_items
+from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
 
 KEY = "sk-cli-77aa01"

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from smllmun_bench import tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
-from smllmun_bench.pipeline.records import write_predictions, write_scored_items
+from smllmun_bench.results.predictions import write_predictions
+from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Fold, Item, Kind, Prediction
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.scoring.summary import summarise

@@ -19,9 +19,10 @@ from smllmun_bench.models.vlm import Query
 from smllmun_bench.pipeline import cards, recipes, stages
 from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.predict import question_of
-from smllmun_bench.pipeline.records import read_predictions
-from smllmun_bench.pipeline.run import PREDICTIONS, run
+from smllmun_bench.pipeline.run import run
 from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.results.predictions import read_predictions
+from smllmun_bench.results.run_folder import PREDICTIONS
 from smllmun_bench.store.store import Store
 
 STEPS = ("training.steps=2", "training.batch_size=4", "training.lr=0.2")

@@ -21,11 +21,13 @@ from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.models import vllm
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline import cards, manifest, recipes
+from smllmun_bench.pipeline import cards, recipes
 from smllmun_bench.pipeline.models import Loader
-from smllmun_bench.pipeline.records import read_predictions
-from smllmun_bench.pipeline.run import PREDICTIONS, run
+from smllmun_bench.pipeline.run import run
 from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.results import manifest
+from smllmun_bench.results.predictions import read_predictions
+from smllmun_bench.results.run_folder import PREDICTIONS
 from smllmun_bench.store.store import Store
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smllmun_bench import runtime
-from smllmun_bench.pipeline.records import read_predictions
+from smllmun_bench.results.predictions import read_predictions
 from smllmun_bench.training import parallel
 
 

@@ -16,13 +16,16 @@ from smllmun_bench import tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline import cards, manifest, recipes, stages
+from smllmun_bench.pipeline import cards, recipes, stages
 from smllmun_bench.pipeline.models import Loader
-from smllmun_bench.pipeline.records import read_predictions, read_scored_items
-from smllmun_bench.pipeline.run import ITEMS, PREDICTIONS, SCORES, Finished, run
+from smllmun_bench.pipeline.run import Finished, run
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.standings import find_runs, standings
 from smllmun_bench.report.leaderboard import leaderboard_tables
+from smllmun_bench.results import manifest
+from smllmun_bench.results.leaderboard import standings
+from smllmun_bench.results.predictions import read_predictions
+from smllmun_bench.results.run_folder import ITEMS, PREDICTIONS, SCORES, find_runs
+from smllmun_bench.results.scored_items import read_scored_items
 from smllmun_bench.store.store import Action, StageEvent, Store
 
 QUICK = ("training.steps=2", "training.batch_size=4")

@@ -24,7 +24,7 @@ from smllmun_bench.pipeline.export import export, parts_of
 from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.run import run
 from smllmun_bench.pipeline.stages import Workshop
-from smllmun_bench.pipeline.standings import RunFolder
+from smllmun_bench.results.run_folder import RunFolder
 from smllmun_bench.store.store import Action, StageEvent, Store
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
 

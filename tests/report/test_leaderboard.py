@@ -209,9 +209,7 @@ def test_methods_that_leave_the_weights_are_marked_and_said() -> None:
 
 
 def test_rows_without_caveats_need_no_lines() -> None:
-    assert (
-        caveats([row("a", gate="ok", within_noise="none"), row("gold", kind="reference", fidelity=None)]) == []
-    )
+    assert caveats([row("a", gate="ok", within_noise="none"), row("gold", kind="reference", fidelity=None)]) == []
 
 
 @pytest.mark.parametrize("missing", range(1, YOUNGER + 1))

@@ -20,7 +20,7 @@ def questions(shop: Workshop) -> list[Item]:
 
 def ask(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> tuple[Entry, list[Prediction]]:
     """The predictions of a model, with an artifact mounted or without."""
-    from smllmun_bench.pipeline.records import read_predictions, write_predictions
+    from smllmun_bench.results.predictions import read_predictions, write_predictions
 
     items = questions(shop)
     prompts = [question_of(item, shop.task) for item in items]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import standings as st
-from smllmun_bench.pipeline.manifest import FILE, RunManifest, Vector
-from smllmun_bench.pipeline.records import write_scored_items
-from smllmun_bench.pipeline.standings import RunFolder
 from smllmun_bench.report.leaderboard import Noise, caveats, gate_lines
+from smllmun_bench.results import leaderboard as st
+from smllmun_bench.results.manifest import FILE, RunManifest, Vector
+from smllmun_bench.results.run_folder import RunFolder
+from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.store.environment import environment
 

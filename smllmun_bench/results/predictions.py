@@ -1,6 +1,6 @@
 """Saved predictions in either form: Parquet or JSON lines, of a run of ours or from anywhere.
 
-Both are checked by the same record. What they hold beyond it is ignored, and that is said.
+The columns are the fields of `schema.Prediction`. What a file holds beyond them is ignored, and that is said.
 """
 
 import warnings
@@ -15,13 +15,33 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from smllmun_bench.config import FileFault, faults_error
 from smllmun_bench.errors import UserError, nearest
-from smllmun_bench.pipeline.records import read_rows
+from smllmun_bench.results.parquet import read_rows, write_table
 from smllmun_bench.schema import Prediction
 
+_LISTS = ("answer_logprobs", "option_logprobs", "perturbed_logprobs")
 Tell = Callable[[str], None]
-
 _SHOWN = 20  # faults in one message
 _FIELDS = tuple(field.name for field in fields(Prediction))
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
+    import pyarrow as pa
+
+    kinds = {"sample": pa.int64(), "latency_s": pa.float64()} | {name: pa.list_(pa.float64()) for name in _LISTS}
+    schema = pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Prediction)])
+    columns = {name: [getattr(prediction, name) for prediction in predictions] for name in schema.names}
+    write_table(path, pa.table(columns, schema=schema))
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """The predictions of one run, in file order. Raises UserError naming file, row and column."""
+    names = [field.name for field in fields(Prediction)]
+    rows = [{name: row[name] for name in names} for row in read_rows(path, names)]  # other columns are not ours
+    for number, row in enumerate(rows, 1):
+        for name in ("item_id", "run_id", "text"):
+            if not isinstance(row[name], str):
+                raise UserError(f"{name} is missing", where=f"{path}, row {number}, column {name!r}")
+    return [Prediction(**row | {name: _tuple(row[name]) for name in _LISTS}) for row in rows]
 
 
 def _warn(message: str) -> None:
@@ -57,7 +77,6 @@ def _line(*, nan: bool) -> type[BaseModel]:
 
 # JSON has no NaN. A Parquet file may hold one: a broken model computes it, and scoring counts such answers.
 _FROM_JSON, _FROM_PARQUET = _line(nan=False), _line(nan=True)
-
 _Parsed = tuple[int, Callable[[], BaseModel]]
 
 
@@ -131,3 +150,7 @@ def _faults(error: ValidationError, where: str) -> list[FileFault]:
         else:
             found.append(FileFault(detail["msg"][:1].lower() + detail["msg"][1:], place))
     return found
+
+
+def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values)

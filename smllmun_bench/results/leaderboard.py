@@ -3,7 +3,6 @@
 Reads what `run` wrote; makes nothing and loads no model.
 """
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import (
     bootstrap_p,
     can_reject,
@@ -24,26 +22,17 @@ from smllmun_bench.metrics.statistics import (
     sign_flip_p,
     smallest_difference,
 )
-from smllmun_bench.pipeline import manifest as manifests
-from smllmun_bench.pipeline.manifest import RunManifest
-from smllmun_bench.pipeline.records import read_scored_items
 from smllmun_bench.report.leaderboard import LeaderboardRow, Noise, RowKind, sort_key, table_key
-from smllmun_bench.schema import Fold, Kind, Modality, Role, Score
+from smllmun_bench.results import manifest as manifests
+from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.results.run_folder import RunFolder, read_scores
+from smllmun_bench.schema import Fold, Score
 from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, by_identity
 from smllmun_bench.scoring.intervals import Interval, interval, row_draws
 
-ITEMS = "items.parquet"
 REFERENCES = ("base", "target", "gold")
 _COSTS = ("forwards", "backwards", "peak_device_mb", "extra_params", "inference_overhead")
 LEVEL = 0.05  # of the paired tests, after Holm's correction
-
-
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """A run on disk."""
-
-    folder: Path
-    manifest: RunManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,51 +53,6 @@ class LeftOut:
 
     run: RunFolder
     why: str
-
-
-def find_runs(root: Path) -> list[RunFolder]:
-    """Every run folder below `root` (or `root` itself), in the order of their paths.
-
-    Manifests of other things are passed over. Raises UserError if `root` is no folder or a run's manifest is damaged.
-    """
-    if not root.is_dir():
-        raise UserError("there is no such folder", where=str(root), fix="the folder that `run --output` wrote to")
-    found = []
-    for path in sorted(root.rglob(manifests.FILE)):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)  # a run that is being replaced
-        if not hidden and _is_run(path):
-            found.append(RunFolder(path.parent, manifests.read(path.parent)))
-    return found
-
-
-def find_run(name: str, root: Path) -> RunFolder:
-    """The run in the folder `name`, or the one with that run id below `root`. Raises UserError."""
-    if (Path(name) / manifests.FILE).is_file():
-        return RunFolder(Path(name), manifests.read(Path(name)))
-    runs = find_runs(root) if root.is_dir() else []
-    for run in runs:
-        if run.manifest.run_id == name:
-            return run
-    from smllmun_bench.errors import unknown
-
-    raise unknown("run", name, [run.manifest.run_id for run in runs], where=str(root))
-
-
-def read_scores(run: RunFolder) -> list[Score]:
-    """The scored items of a run. Raises UserError where the file is missing or damaged."""
-    return [
-        Score(
-            item_id=row["item_id"],
-            entity_id=row["entity_id"],
-            role=Role(row["role"]),
-            modality=Modality(row["modality"]),
-            kind=Kind(row["kind"]),
-            state=row["state"],
-            headline=row["headline"],
-            values=row["values"],
-        )
-        for row in read_scored_items(run.folder / ITEMS)
-    ]
 
 
 def publishable(runs: Iterable[RunFolder]) -> tuple[list[RunFolder], list[LeftOut]]:
@@ -158,13 +102,6 @@ def mixed_versions(rows: Iterable[LeaderboardRow]) -> list[str]:
 def _compatible(version: str) -> tuple[str, ...]:
     first, *rest = version.split(".")
     return (first,) if first != "0" else (first, *rest[:1])
-
-
-def _is_run(path: Path) -> bool:
-    try:
-        return "run_id" in json.loads(path.read_bytes())
-    except (ValueError, TypeError):
-        return True  # a damaged one: reading it says what is wrong, passing over it would hide it
 
 
 def _unfit(manifest: RunManifest) -> str:

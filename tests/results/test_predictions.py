@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.jsonl import read_any_predictions
-from smllmun_bench.pipeline.records import write_predictions
+from smllmun_bench.results.predictions import read_any_predictions, write_predictions
 from smllmun_bench.schema import Prediction
 
 

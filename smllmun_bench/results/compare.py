@@ -16,10 +16,10 @@ from smllmun_bench.metrics.statistics import (
     paired_difference,
     smallest_difference,
 )
-from smllmun_bench.pipeline import manifest as manifests
-from smllmun_bench.pipeline.manifest import RunManifest
-from smllmun_bench.pipeline.records import read_scored_items
-from smllmun_bench.pipeline.standings import ITEMS, find_run
+from smllmun_bench.results import manifest as manifests
+from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.results.run_folder import ITEMS, find_run
+from smllmun_bench.results.scored_items import read_scored_items
 from smllmun_bench.schema import Kind, Modality, Role, Score
 from smllmun_bench.scoring.columns import COLUMN_ITEMS, KEPT, identity, passage_loss
 from smllmun_bench.scoring.items import NOT_GENERATED

@@ -1,0 +1,1 @@
+"""Run folders on disk, written and read: predictions, scored items, leaderboard, compare. Loads no model."""

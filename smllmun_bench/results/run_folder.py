@@ -1,0 +1,96 @@
+"""A run folder on disk: manifest, predictions, scored items and scores. Written whole, or not there."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from smllmun_bench import runtime
+from smllmun_bench.errors import UserError
+from smllmun_bench.results import manifest as manifests
+from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.results.scored_items import read_scored_items
+from smllmun_bench.schema import Kind, Modality, Role, Score
+from smllmun_bench.store.atomic import atomic_write
+
+PREDICTIONS, ITEMS, SCORES = "predictions.parquet", "items.parquet", "scores.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run on disk."""
+
+    folder: Path
+    manifest: RunManifest
+
+
+def find_runs(root: Path) -> list[RunFolder]:
+    """Every run folder below `root` (or `root` itself), in the order of their paths.
+
+    Manifests of other things are passed over. Raises UserError if `root` is no folder or a run's manifest is damaged.
+    """
+    if not root.is_dir():
+        raise UserError("there is no such folder", where=str(root), fix="the folder that `run --output` wrote to")
+    found = []
+    for path in sorted(root.rglob(manifests.FILE)):
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)  # a run that is being replaced
+        if not hidden and _is_run(path):
+            found.append(RunFolder(path.parent, manifests.read(path.parent)))
+    return found
+
+
+def find_run(name: str, root: Path) -> RunFolder:
+    """The run in the folder `name`, or the one with that run id below `root`. Raises UserError."""
+    if (Path(name) / manifests.FILE).is_file():
+        return RunFolder(Path(name), manifests.read(Path(name)))
+    runs = find_runs(root) if root.is_dir() else []
+    for run in runs:
+        if run.manifest.run_id == name:
+            return run
+    from smllmun_bench.errors import unknown
+
+    raise unknown("run", name, [run.manifest.run_id for run in runs], where=str(root))
+
+
+def read_scores(run: RunFolder) -> list[Score]:
+    """The scored items of a run. Raises UserError where the file is missing or damaged."""
+    return [
+        Score(
+            item_id=row["item_id"],
+            entity_id=row["entity_id"],
+            role=Role(row["role"]),
+            modality=Modality(row["modality"]),
+            kind=Kind(row["kind"]),
+            state=row["state"],
+            headline=row["headline"],
+            values=row["values"],
+        )
+        for row in read_scored_items(run.folder / ITEMS)
+    ]
+
+
+def replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None]) -> Path:
+    """Write beside the final place and rename: a run folder is whole, or not there. Process 0 of a launch writes."""
+    if runtime.rank() > 0:
+        return final
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    fill(temporary)
+    atomic_write(temporary / manifests.FILE, record.model_dump_json(indent=1) + "\n")
+    old = final.with_name(f".{final.name}.old")
+    if final.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        final.rename(old)
+    temporary.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return "run_id" in json.loads(path.read_bytes())
+    except (ValueError, TypeError):
+        return True  # a damaged one: reading it says what is wrong, passing over it would hide it

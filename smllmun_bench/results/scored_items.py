@@ -1,0 +1,64 @@
+"""`items.parquet`: one row per item, what was asked, what was answered, and what that is worth."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.results.parquet import read_rows, write_table
+from smllmun_bench.schema import Item, Prediction, Score
+
+
+def write_scored_items(
+    path: Path, items: Sequence[Item], predictions: Sequence[Prediction], scores: Sequence[Score]
+) -> None:
+    """One row per item: what was asked, what was answered, and what that is worth."""
+    import pyarrow as pa
+
+    said = {prediction.item_id: prediction for prediction in predictions}
+    rows: list[dict[str, Any]] = []
+    for item, score in zip(items, scores, strict=True):
+        rows.append(
+            {
+                "item_id": item.item_id,
+                "entity_id": item.entity_id,
+                "role": item.role.value,
+                "modality": item.modality.value,
+                "kind": item.kind.value,
+                "question": item.question,
+                "answer": item.answer,
+                "text": said[item.item_id].text,
+                "finish_reason": said[item.item_id].finish_reason,
+                "state": score.state,
+                "headline": score.headline,
+                "values": json.dumps(score.values, sort_keys=True),
+            }
+        )
+    write_table(path, pa.Table.from_pylist(rows))
+
+
+def read_scored_items(path: Path) -> list[dict[str, Any]]:
+    """The rows of `write_scored_items`, `values` as a mapping again."""
+    needed = [
+        "item_id",
+        "entity_id",
+        "role",
+        "modality",
+        "kind",
+        "question",
+        "answer",
+        "text",
+        "state",
+        "headline",
+        "values",
+    ]
+    rows = read_rows(path, needed)
+    for number, row in enumerate(rows, 1):
+        try:
+            row["values"] = json.loads(row["values"])
+        except (TypeError, ValueError):
+            raise UserError(
+                f"{row['values']!r} is no JSON object", where=f"{path}, row {number}, column 'values'"
+            ) from None
+    return rows
