@@ -17,8 +17,8 @@ from _result import parser, result, show
 from _toy import target_path, toy_shop
 
 from smllmun_bench.data.source import Split
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query, Vlm
 from smllmun_bench.store.environment import peak_memory_mb, reset_peak_memory

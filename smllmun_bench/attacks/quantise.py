@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 
 if TYPE_CHECKING:
     from torch import Tensor

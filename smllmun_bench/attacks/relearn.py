@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.schema import Item
 from smllmun_bench.training.config import TrainingConfig
 
@@ -15,8 +15,8 @@ SETTINGS = TrainingConfig(steps=20, batch_size=16, lr=1e-3)
 
 def relearn(vlm: "Vlm", items: Sequence[Item], config: TrainingConfig = SETTINGS, *, seed: int = 0) -> Artifact:
     """The change that fine-tuning `vlm`, as it is mounted now, on the true answers of `items` makes."""
-    from smllmun_bench.methods.streams import as_artifact
     from smllmun_bench.training import losses
+    from smllmun_bench.training.artifact import as_artifact
     from smllmun_bench.training.examples import from_items
     from smllmun_bench.training.loop import Batch, Terms, train
 

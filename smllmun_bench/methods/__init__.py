@@ -12,7 +12,6 @@ from typing import Any
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.methods.base import Method
 
-_NOT_METHODS = frozenset({"artifact", "base", "mechanisms", "sculpt", "streams"})
 GROUP = "smllmun_bench.methods"
 
 __all__ = ["GROUP", "get", "names"]
@@ -22,7 +21,7 @@ def _files() -> dict[str, str]:
     return {
         module.name.replace("_", "-"): f"{__name__}.{module.name}"
         for module in pkgutil.iter_modules(__path__)
-        if module.name not in _NOT_METHODS and not module.name.startswith("_")
+        if module.name != "base" and not module.ispkg
     }
 
 

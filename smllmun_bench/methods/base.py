@@ -9,7 +9,7 @@ from smllmun_bench.schema import Fidelity, Item
 from smllmun_bench.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Batch, Progress, Terms
@@ -74,7 +75,7 @@ class Dpo:
         update = train(
             target, rows, loss, config.training, seed=data.seed, progress=progress, reach=Reach(beside=beside)
         )
-        return streams.as_artifact(update, spent=before.cost)
+        return as_artifact(update, spent=before.cost)
 
 
 METHOD = Dpo()

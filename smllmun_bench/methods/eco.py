@@ -9,16 +9,16 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.models.cost import Cost
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.config import TrainingConfig
-from smllmun_bench.training.cost import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Query, Vlm
     from smllmun_bench.schema import Item
     from smllmun_bench.training.loop import Progress
@@ -53,9 +53,9 @@ class Eco:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: EcoConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods._corruption import conformal_threshold, margin
-        from smllmun_bench.methods._overhead import asked, measured
-        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.methods.shared.corruption import conformal_threshold, margin
+        from smllmun_bench.methods.shared.overhead import asked, measured
+        from smllmun_bench.models.change import Artifact
 
         start, wordings = time.perf_counter(), config.training.paraphrases
         learn, check = _halves(data.retain, config.calibration, data.seed)
@@ -102,7 +102,7 @@ class Eco:
         self, target: "Vlm", data: UnlearningData, config: EcoConfig, artifact: "Artifact"
     ) -> "tuple[Artifact, int, dict[str, float]]":
         """The smallest strength at which the true answer is no longer preferred to other people's: a search upwards."""
-        from smllmun_bench.methods._answers import same_type
+        from smllmun_bench.methods.shared.answers import same_type
         from smllmun_bench.models.vlm import Query
 
         draw = random.Random(data.seed)
@@ -147,8 +147,8 @@ def _halves(items: "Sequence[Item]", share: float, seed: int) -> "tuple[list[Ite
 
 
 def _features(target: "Vlm", queries: "Sequence[Query]") -> "Tensor":
-    from smllmun_bench.methods._corruption import pooled
-    from smllmun_bench.methods._states import read
+    from smllmun_bench.methods.shared.corruption import pooled
+    from smllmun_bench.methods.shared.states import read
 
     return read(target, queries, [0], lambda seats, hidden: pooled(seats, hidden, target.image_token), "eco")[0]
 
@@ -197,7 +197,7 @@ def _rates(margins: "dict[str, list[float]]", threshold: float) -> dict[str, flo
 
 def _reworded(target: "Vlm", data: UnlearningData, gate: "dict[str, Tensor]", wordings: int) -> dict[str, float]:
     """How well the gate tells forget from retain rows by wordings that it was not trained on."""
-    from smllmun_bench.methods._corruption import margin
+    from smllmun_bench.methods.shared.corruption import margin
     from smllmun_bench.metrics.mia import auc
     from smllmun_bench.models.vlm import Query
 

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat
 
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Batch, Progress, Terms
 
@@ -40,7 +41,7 @@ class GradDiff:
             }
 
         rows = {"forget": streams.forget(data, config.training), "retain": streams.retain(data, config.training)}
-        return streams.as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
+        return as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
 
 
 METHOD = GradDiff()

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._layers import mlps
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.layers import mlps
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.packing import Packed
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
@@ -64,11 +65,11 @@ class Kuda:
 
         import torch
 
-        from smllmun_bench.methods._noise import score
-        from smllmun_bench.methods._projection import covariances, heard, relaxed
-        from smllmun_bench.methods._tokens import passing, real, words
+        from smllmun_bench.methods.shared.embedding_noise import score
+        from smllmun_bench.methods.shared.projection import covariances, heard, relaxed
+        from smllmun_bench.methods.shared.tokens import passing, real, words
+        from smllmun_bench.models.cost import Cost
         from smllmun_bench.training import losses
-        from smllmun_bench.training.cost import Cost
         from smllmun_bench.training.loop import Reach, train
 
         started = time.perf_counter()
@@ -139,7 +140,7 @@ class Kuda:
             update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, reach=reach)
         free = sum(projection.free for projection in projections.values()) / len(projections)
         figures = {"first_layer": float(first), "effect": effect, "free": free}
-        return streams.as_artifact(update, figures, Cost(forwards=spent, seconds=seconds))
+        return as_artifact(update, figures, Cost(forwards=spent, seconds=seconds))
 
 
 def _first_layer(
@@ -151,7 +152,7 @@ def _first_layer(
     draw: random.Random,
 ) -> tuple[int, float, int]:
     """Where the window begins, the effect that was found there (0 if nothing was traced), and answers passed."""
-    from smllmun_bench.methods._tracing import best_window, effects
+    from smllmun_bench.methods.shared.tracing import best_window, effects
 
     window = min(config.window, len(layers))
     if config.first_layer is not None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from pydantic import NonNegativeFloat, PositiveInt
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._answers import question_type
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.answers import question_type
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Batch, Progress, Terms
@@ -61,7 +62,7 @@ class Llmu:
             }
 
         update = train(target, rows, loss, training, seed=data.seed, progress=progress, sizes=sizes)
-        return streams.as_artifact(update, spent=before.cost)
+        return as_artifact(update, spent=before.cost)
 
 
 def normal_answers(data: UnlearningData, *, times: int, paraphrases: int) -> "list[Example]":

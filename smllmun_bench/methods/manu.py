@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._layers import Mlp, mlps
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.layers import Mlp, mlps
 from smllmun_bench.schema import Fidelity
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from smllmun_bench.methods._neurons import Statistics
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.methods.shared.neurons import Statistics
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Progress
@@ -54,9 +54,9 @@ class Manu:
     needs = Needs(forget=True, retain=True, hooks=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: ManuConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods._neurons import measure, paper_importance, relative, top
-        from smllmun_bench.methods.artifact import Artifact
-        from smllmun_bench.training.cost import Cost
+        from smllmun_bench.methods.shared.neurons import measure, paper_importance, relative, top
+        from smllmun_bench.models.change import Artifact
+        from smllmun_bench.models.cost import Cost
 
         started = time.perf_counter()
         parts: tuple[Literal["language", "vision"], ...] = (

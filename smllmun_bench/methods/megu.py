@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from smllmun_bench.methods._adversarial import Images, Key
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.methods.shared.adversarial import Images, Key
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Batch, Progress, Terms
@@ -52,19 +53,19 @@ class Megu:
     def fit(self, target: "Vlm", data: UnlearningData, config: MeguConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods import _adversarial, _similar
+        from smllmun_bench.methods.shared import adversarial, similar
+        from smllmun_bench.models.cost import Cost
         from smllmun_bench.training import losses
-        from smllmun_bench.training.cost import Cost
         from smllmun_bench.training.loop import train
 
         started = time.perf_counter()
-        table, forwards = _similar.transition(target, data.forget, data.retain, config.similarity)
-        todo = _similar.candidates(data.forget, data.retain, table, most=config.candidates)
+        table, forwards = similar.transition(target, data.forget, data.retain, config.similarity)
+        todo = similar.candidates(data.forget, data.retain, table, most=config.candidates)
         if config.perturb == "random":
             draw = random.Random(data.seed)
             labels = {item.item_id: answer for group, w in todo for answer in [draw.choice(list(w))] for item in group}
         else:
-            labels, passes = _similar.likeliest(target, todo)
+            labels, passes = similar.likeliest(target, todo)
             forwards += passes
         true = streams.forget(data, config.training)
         forget = [replace(example, answer=labels[example.key]) for example in true]
@@ -83,7 +84,7 @@ class Megu:
             }
             if noises and seen:
                 told = torch.tensor([not example.images for example in part.examples], device=plain.device)
-                under = _adversarial.noised(target, seen, keyed, noises, method=self.name).logp
+                under = adversarial.noised(target, seen, keyed, noises, method=self.name).logp
                 extra += len(seen)
                 both = torch.cat([under, part.scores.logp[told[part.scores.owner]]])
                 terms["forget"] = (1 - config.noise_weight) * plain
@@ -92,20 +93,20 @@ class Megu:
 
         rows = {"forget": forget, "retain": streams.retain(data, config.training)}
         update = train(target, rows, loss, config.training, seed=data.seed, progress=progress)
-        return streams.as_artifact(update, figures, spent + Cost(extra, extra))
+        return as_artifact(update, figures, spent + Cost(extra, extra))
 
 
 def _noise_pair(
     vlm: "Vlm", data: UnlearningData, true: "Sequence[Example]", labels: "dict[str, str]", config: MeguConfig
 ) -> "tuple[dict[Images, Key], list[dict[Key, Tensor]], dict[str, float], int]":
     """Which picture has which noise, [N+, N-], what they do to the answers, and the passes it took."""
-    from smllmun_bench.methods import _adversarial
+    from smllmun_bench.methods.shared import adversarial
 
     owners = {item.item_id: item.entity_id for item in data.forget}
     seen = [example for example in true if example.images]
     if not config.noise or not config.noise_weight or not seen:
         return {}, [], {}, 0
-    keyed = _adversarial.keys(vlm, seen, owners)
+    keyed = adversarial.keys(vlm, seen, owners)
     draw = random.Random(data.seed)
     by_key: dict[Key, list[Example]] = {}
     for example in draw.sample(seen, len(seen)):
@@ -126,7 +127,7 @@ def _noise_pair(
         answers = [example for key in keys[at : at + at_once] for example in by_key[key]]
         relabelled = [replace(example, answer=labels[example.key]) for example in answers]
         for index, (examples, away) in enumerate(((relabelled, False), (answers, True))):
-            learnt, before, after = _adversarial.learn(
+            learnt, before, after = adversarial.learn(
                 vlm,
                 examples,
                 keyed,

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods._pgd import Pgd
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared.pgd import Pgd
+from smllmun_bench.models.cost import Cost
 from smllmun_bench.schema import Fidelity, Item
-from smllmun_bench.training.cost import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Query, Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -58,11 +58,11 @@ class MllmEraser:
     def fit(self, target: "Vlm", data: UnlearningData, config: MllmEraserConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods._erasure import gate_vector, null_basis
-        from smllmun_bench.methods._layers import decoder_layers
-        from smllmun_bench.methods._overhead import asked, measured
-        from smllmun_bench.methods._states import entering
-        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.methods.shared.erasure import gate_vector, null_basis
+        from smllmun_bench.methods.shared.layers import decoder_layers
+        from smllmun_bench.methods.shared.overhead import asked, measured
+        from smllmun_bench.methods.shared.states import entering
+        from smllmun_bench.models.change import Artifact
 
         start, wordings = time.perf_counter(), config.training.paraphrases
         count, width = len(decoder_layers(target, self.name)), target.model.config.get_text_config().hidden_size
@@ -99,8 +99,8 @@ class MllmEraser:
         self, target: "Vlm", data: UnlearningData, config: MllmEraserConfig, layers: "Sequence[int]"
     ) -> "tuple[list[Tensor], Cost]":
         """d_l = mean over refused prompts − mean over answered prompts, and what it cost."""
-        from smllmun_bench.methods._pgd import perturbed
-        from smllmun_bench.methods._states import entering
+        from smllmun_bench.methods.shared.pgd import perturbed
+        from smllmun_bench.methods.shared.states import entering
 
         rows = self._contrast(data, config)
         answered = [query for query, _, _ in rows]
@@ -118,7 +118,7 @@ class MllmEraser:
 
     def _contrast(self, data: UnlearningData, config: MllmEraserConfig) -> "list[tuple[Query, Query, str]]":
         """(answered, refused, true answer), drawn from the retain rows: nothing in it is about the forget set."""
-        from smllmun_bench.methods._invented import invented_names
+        from smllmun_bench.methods.shared.invented import invented_names
         from smllmun_bench.models.vlm import Query
 
         kind = "pgd" if config.pgd is not None else config.refused
@@ -157,7 +157,7 @@ class MllmEraser:
         wordings: int,
     ) -> dict[str, float]:
         """How far the gate opens, mean over layers: on what it was fitted to, and on wordings that it never saw."""
-        from smllmun_bench.methods._states import entering
+        from smllmun_bench.methods.shared.states import entering
         from smllmun_bench.metrics.mia import auc
         from smllmun_bench.models.vlm import Query
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._layers import sensitive, vision_weights
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.layers import sensitive, vision_weights
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Batch, Progress, Terms
@@ -52,8 +53,8 @@ class Mmunlearner:
     needs = Needs(forget=True, retain=True, gradients=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: MmunlearnerConfig, progress: "Progress") -> "Artifact":
+        from smllmun_bench.models.cost import Cost
         from smllmun_bench.training import losses
-        from smllmun_bench.training.cost import Cost
         from smllmun_bench.training.loop import Reach, train
         from smllmun_bench.training.weights import target_modules
 
@@ -100,7 +101,7 @@ class Mmunlearner:
         rows = {"forget": pictured, "retain": retain}
         update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, reach=reach)
         selected = sum(int(mask.sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
-        return streams.as_artifact(update, {"selected": selected}, spent)
+        return as_artifact(update, {"selected": selected}, spent)
 
 
 def saliency_mask(forget: "Tensor", preserve: "Tensor") -> "Tensor":

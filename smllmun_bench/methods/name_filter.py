@@ -8,7 +8,7 @@ from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -29,9 +29,9 @@ class NameFilter:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: NameFilterConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods._overhead import measured
-        from smllmun_bench.methods._words import forgotten_names
-        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.methods.shared.overhead import measured
+        from smllmun_bench.methods.shared.words import forgotten_names
+        from smllmun_bench.models.change import Artifact
 
         if not data.refusals:
             raise UserError("name-filter looked for a refusal to answer with and was given none", fix="a refusal pool")

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Batch, Progress, Terms
 
@@ -56,7 +57,7 @@ class Npo:
             return terms
 
         update = train(target, rows, loss, config.training, seed=data.seed, progress=progress)
-        return streams.as_artifact(update, spent=before.cost)
+        return as_artifact(update, spent=before.cost)
 
 
 METHOD = Npo()

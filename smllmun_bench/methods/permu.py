@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from smllmun_bench.methods._noise import Noise
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.methods.shared.embedding_noise import Noise
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.packing import Packed
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
@@ -46,9 +47,9 @@ class Permu:
     needs = Needs(forget=True, retain=True, gradients=True, hooks=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: PermuConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods._noise import Noise, by_item
+        from smllmun_bench.methods.shared.embedding_noise import Noise, by_item
+        from smllmun_bench.models.cost import Cost
         from smllmun_bench.training import losses
-        from smllmun_bench.training.cost import Cost
         from smllmun_bench.training.loop import train
 
         forget = streams.forget(data, config.training)
@@ -77,7 +78,7 @@ class Permu:
 
         rows = {"forget": forget, "retain": streams.retain(data, config.training)}
         update = train(target, rows, loss, config.training, seed=data.seed, progress=progress)
-        return streams.as_artifact(update, {"marked_tokens": float(noise.marked)}, Cost(*spent))
+        return as_artifact(update, {"marked_tokens": float(noise.marked)}, Cost(*spent))
 
 
 def _target(
@@ -86,16 +87,16 @@ def _target(
     """z* of every answer token, in the order of the items; answers passed forward and backward for it."""
     import torch
 
-    from smllmun_bench.methods import _noise, _tokens
+    from smllmun_bench.methods.shared import embedding_noise, tokens
     from smllmun_bench.training import losses
 
     names = {subjects[example.key] for example in examples if example.key in subjects}
-    phrases = sorted(ids for name in names for ids in _tokens.phrase_ids(vlm, name))
-    felt = iter(_noise.sensitivity(vlm, config.block, "permu", examples) if config.tokens == "msm" else ())
+    phrases = sorted(ids for name in names for ids in tokens.phrase_ids(vlm, name))
+    felt = iter(embedding_noise.sensitivity(vlm, config.block, "permu", examples) if config.tokens == "msm" else ())
     named: list[Tensor] = []
 
     def change(packed: "Packed", hidden: "Tensor") -> "Tensor":
-        subject = _tokens.spans(packed, phrases)
+        subject = tokens.spans(packed, phrases)
         named.append(subject[packed.predict_row, packed.predict_at + 1])
         if config.tokens == "msm":
             where = most_sensitive(next(felt), _allowed(packed, vlm.image_token, config.span), config.msm_share)
@@ -104,13 +105,13 @@ def _target(
             if config.span != "image":
                 where |= subject
             if config.span != "text":
-                where |= _tokens.pictures(packed, vlm.image_token)
+                where |= tokens.pictures(packed, vlm.image_token)
         return noise.add(packed, hidden, where)
 
-    with _noise.frozen(vlm):
-        clean = _noise.score(vlm, examples)
-        with _noise.at_block(vlm, config.block, "permu", change):
-            noisy = _noise.score(vlm, examples)
+    with embedding_noise.frozen(vlm):
+        clean = embedding_noise.score(vlm, examples)
+        with embedding_noise.at_block(vlm, config.block, "permu", change):
+            noisy = embedding_noise.score(vlm, examples)
     wanted = losses.permu_target(
         clean.logits,
         noisy.logits,
@@ -118,14 +119,14 @@ def _target(
         keep=torch.cat(named).to(clean.logits.device) if config.protect_subject else None,
     )
     extra = len(examples) if config.tokens == "msm" else 0
-    return _noise.by_item(clean, wanted), 2 * len(examples) + extra, extra
+    return embedding_noise.by_item(clean, wanted), 2 * len(examples) + extra, extra
 
 
 def _allowed(packed: "Packed", image_token: int, span: str) -> "Tensor":
-    from smllmun_bench.methods import _tokens
+    from smllmun_bench.methods.shared import tokens
 
-    asked = _tokens.words(packed, image_token) & ~_tokens.answers(packed)
-    seen = _tokens.pictures(packed, image_token)
+    asked = tokens.words(packed, image_token) & ~tokens.answers(packed)
+    seen = tokens.pictures(packed, image_token)
     return {"text": asked, "image": seen, "both": asked | seen}[span]
 
 

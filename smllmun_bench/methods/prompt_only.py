@@ -8,7 +8,7 @@ from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.schema import Fidelity
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -32,9 +32,9 @@ class PromptOnly:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: PromptOnlyConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods._overhead import measured
-        from smllmun_bench.methods._words import forgotten_names
-        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.methods.shared.overhead import measured
+        from smllmun_bench.methods.shared.words import forgotten_names
+        from smllmun_bench.models.change import Artifact
 
         names = forgotten_names(data.forget, self.name)
         text = config.text.replace("{names}", ", ".join(names))

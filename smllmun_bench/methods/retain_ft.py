@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -27,7 +28,7 @@ class RetainFt:
 
         rows = {"retain": streams.retain(data, config.training)}
         update = train(target, rows, cross_entropy, config.training, seed=data.seed, progress=progress)
-        return streams.as_artifact(update)
+        return as_artifact(update)
 
 
 METHOD = RetainFt()

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._layers import decoder_layers, mlps
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.layers import decoder_layers, mlps
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import AnswerScores, Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Batch, Progress, Terms
@@ -51,7 +52,7 @@ class Rmu:
     def fit(self, target: "Vlm", data: UnlearningData, config: RmuConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods._listening import listening
+        from smllmun_bench.methods.shared.listening import listening
         from smllmun_bench.training import losses
         from smllmun_bench.training.loop import Reach, train
         from smllmun_bench.training.reference import Reference
@@ -94,7 +95,7 @@ class Rmu:
 
             reach = Reach(only=weights)
             update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, reach=reach)
-        return streams.as_artifact(update, {"layer": float(layer), "coefficient": c, "median_norm": norm}, before.cost)
+        return as_artifact(update, {"layer": float(layer), "coefficient": c, "median_norm": norm}, before.cost)
 
 
 def direction(width: int, seed: int) -> "Tensor":

@@ -8,9 +8,9 @@ from pydantic import NonNegativeFloat, PositiveInt
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.models.cost import Cost
 from smllmun_bench.schema import Fidelity, Item
 from smllmun_bench.training.config import TrainingConfig
-from smllmun_bench.training.cost import Cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from smllmun_bench.methods._sae import Weights
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.methods.shared.sae import Weights
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -54,21 +54,21 @@ class Sauce:
     def fit(self, target: "Vlm", data: UnlearningData, config: SauceConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods import _sae
-        from smllmun_bench.methods._overhead import measured
-        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.methods.shared import sae
+        from smllmun_bench.methods.shared.overhead import measured
         from smllmun_bench.metrics.mia import auc
+        from smllmun_bench.models.change import Artifact
         from smllmun_bench.models.vision import FeatureBank
 
         start = time.perf_counter()
-        block = _sae.chosen_block(target, config.block, self.name)
+        block = sae.chosen_block(target, config.block, self.name)
         refs = {name: _pictures(items, name) for name, items in (("forget", data.forget), ("retain", data.retain))}
-        seen = {name: _sae.activations(target, target.bank, each, block, config.scope) for name, each in refs.items()}
+        seen = {name: sae.activations(target, target.bank, each, block, config.scope) for name, each in refs.items()}
         generic, others = seen["retain"], 0
         if config.images:
             paths = _files(Path(config.images).expanduser())
             bank = FeatureBank(target.processor, _Folder(), target.image_token)
-            generic, others = _sae.activations(target, bank, paths, block, config.scope), len(paths)
+            generic, others = sae.activations(target, bank, paths, block, config.scope), len(paths)
         points = torch.cat(generic)
         steps = config.training.steps
 
@@ -76,11 +76,11 @@ class Sauce:
             progress.step(step, steps, {"sae": loss})
 
         count = config.expansion * points.shape[1]
-        weights = _sae.train_sae(points, count, config.l1, config.training, data.seed, on_step)
+        weights = sae.train_sae(points, count, config.l1, config.training, data.seed, on_step)
         means = {
-            name: torch.stack([_sae.encode(each, weights).mean(0) for each in states]) for name, states in seen.items()
+            name: torch.stack([sae.encode(each, weights).mean(0) for each in states]) for name, states in seen.items()
         }
-        score = _sae.scores(means["forget"].mean(0), means["retain"].mean(0))
+        score = sae.scores(means["forget"].mean(0), means["retain"].mean(0))
         chosen = score.topk(min(config.features, count)).indices.sort().values
         factor = torch.ones(count)
         factor[chosen] = config.factor
@@ -91,7 +91,7 @@ class Sauce:
         fires = {name: each[:, chosen].sum(1).tolist() for name, each in means.items()}
         figures = {
             "explained_variance": _explained(points, weights),
-            "active_features": (_sae.encode(points, weights) > 0).float().sum(1).mean().item(),
+            "active_features": (sae.encode(points, weights) > 0).float().sum(1).mean().item(),
             "chosen_auc": auc(fires["forget"], fires["retain"]),
         }
         passes = len(refs["forget"]) + len(refs["retain"]) + others
@@ -138,7 +138,7 @@ def _pictures(items: "Sequence[Item]", name: str) -> list[str]:
 
 def _explained(points: "Tensor", weights: "Weights") -> float:
     """Share of the variance that the reconstruction keeps; below 0 where the mean would do better."""
-    from smllmun_bench.methods._sae import encode
+    from smllmun_bench.methods.shared.sae import encode
 
     rebuilt = encode(points, weights) @ weights["out"] + weights["centre"]
     return float(1 - (points - rebuilt).square().sum() / (points - points.mean(0)).square().sum())

@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import NonNegativeFloat
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._invented import reassigned
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.invented import reassigned
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Batch, Progress, Terms
@@ -78,7 +79,7 @@ class Siu:
             return {"answers": config.ce_weight * answers, "divergence": config.dmk_weight * divergence}
 
         update = train(target, rows, loss, config.training, seed=data.seed, progress=progress)
-        return streams.as_artifact(update, spent=before.cost)
+        return as_artifact(update, spent=before.cost)
 
 
 class _Masks:
@@ -88,7 +89,7 @@ class _Masks:
     """
 
     def __init__(self, vlm: "Vlm", true_name: "dict[str, str]", invented: "dict[str, str]") -> None:
-        from smllmun_bench.methods._tokens import phrase_ids
+        from smllmun_bench.methods.shared.tokens import phrase_ids
 
         self._vlm = vlm
         self._phrases = {key: phrase_ids(vlm, text) for key, text in invented.items()}

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from smllmun_bench.config import Frozen
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._answers import mismatched
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.answers import mismatched
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import Stop, TrainingConfig
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Batch, Progress, Terms
 
@@ -88,7 +89,7 @@ def _acquire(target: "Vlm", data: UnlearningData, inputs: _Acquisition, progress
         return terms
 
     update = train(target, rows, loss, training, seed=data.seed, progress=progress, sizes=sizes)
-    return streams.as_artifact(update, spent=before.cost)
+    return as_artifact(update, spent=before.cost)
 
 
 METHOD = Sku()

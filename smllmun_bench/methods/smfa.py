@@ -11,16 +11,17 @@ from pydantic import Field, NonNegativeFloat, model_validator
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import streams
-from smllmun_bench.methods._masks import Mask
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
+from smllmun_bench.methods.shared.masks import Mask
 from smllmun_bench.schema import Fidelity, Modality
+from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import Stop, TrainingConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -72,8 +73,8 @@ class Smfa:
     def fit(self, target: "Vlm", data: UnlearningData, config: SmfaConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods.artifact import Artifact
-        from smllmun_bench.methods.sculpt import Recipe, diagnose, sculpt
+        from smllmun_bench.methods.shared.sculpt import Recipe, diagnose, sculpt
+        from smllmun_bench.models.change import Artifact
 
         anchor = self._adapter(target, data, config, "anchor", progress)
         parts: tuple[Literal["all", "image", "text"], ...] = ("all",) if config.layout == "joint" else ("image", "text")
@@ -143,7 +144,7 @@ def _train_adapter(target: "Vlm", data: UnlearningData, inputs: _Adapter, progre
         target, rows, cross_entropy, inputs.training, seed=inputs.seed, init_seed=inputs.init_seed, progress=progress
     )
     first = {f"first_{name}": value for name, value in update.history[0].items()}
-    return streams.as_artifact(update, first)
+    return as_artifact(update, first)
 
 
 METHOD = Smfa()

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import model_validator
 
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -37,7 +37,7 @@ class TaskVector:
     needs = Needs(forget=True, gradients=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: TaskVectorConfig, progress: "Progress") -> "Artifact":
-        return streams.learnt(target, data, config.training, "forget", progress).scaled(-config.strength)
+        return streams.task_vector(target, data, config.training, "forget", progress).scaled(-config.strength)
 
 
 METHOD = TaskVector()

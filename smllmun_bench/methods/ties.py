@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.loop import Progress
 
@@ -38,11 +38,11 @@ class Ties:
     needs = Needs(forget=True, retain=True, gradients=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: TiesConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods.artifact import Artifact
-        from smllmun_bench.methods.sculpt import ties
+        from smllmun_bench.methods.shared.sculpt import ties
+        from smllmun_bench.models.change import Artifact
 
-        unwanted = streams.learnt(target, data, config.training, "forget", progress)
-        wanted = streams.learnt(target, data, config.training, "retain", progress)
+        unwanted = streams.task_vector(target, data, config.training, "forget", progress)
+        wanted = streams.task_vector(target, data, config.training, "retain", progress)
         kept = dict(wanted.deltas())
         merged = {name: config.strength * ties(-delta, kept[name], top=config.top) for name, delta in unwanted.deltas()}
         figures = {f"forget_{name}": value for name, value in unwanted.figures.items()}

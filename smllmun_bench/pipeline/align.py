@@ -9,13 +9,13 @@ from pathlib import Path
 from smllmun_bench.data.easyvqa import EasyVqa
 from smllmun_bench.data.language import GeneralLanguage
 from smllmun_bench.data.profiles import outsiders
-from smllmun_bench.methods.artifact import Artifact
-from smllmun_bench.methods.streams import as_artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.joining import join
 from smllmun_bench.models.loading import load
 from smllmun_bench.pipeline.aligning import AlignRecipe
 from smllmun_bench.pipeline.spell import spell
 from smllmun_bench.pipeline.strangers import Strangers, lessons, phrases
+from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Progress, cross_entropy, train
 from smllmun_bench.training.replay import replay

@@ -27,7 +27,7 @@ from smllmun_bench.store.stored_stage import Entry, read_entry
 if TYPE_CHECKING:
     from PIL import Image
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
 
 MODELS = ("memorise", "pretrain", *PUT_TOGETHER)  # stages that leave a model folder
 
@@ -100,7 +100,7 @@ def export(run: RunFolder, parts: Parts, out: Path, form: Form = "merged") -> Pa
     Raises:
         UserError: `out` holds something already, the change does not have this form, or it is no change of weights.
     """
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("there is something already", where=str(out), fix="a folder that does not exist yet")
@@ -224,7 +224,7 @@ from typing import Any
 from PIL import Image
 
 try:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.loading import load
     from smllmun_bench.models.vlm import ImageSource, Vlm
 except ModuleNotFoundError as missing:

@@ -1,6 +1,6 @@
 """Steering for plain `transformers`: a module of its own, which an export carries in place of a need for this package.
 
-It does what `methods/_erasure.py` does, and learns from `generate`'s attention mask what there the seats tell.
+It does what `methods/shared/erasure.py` does, and learns from `generate`'s attention mask what there the seats tell.
 """
 
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
 
 MECHANISM = "steering"
 

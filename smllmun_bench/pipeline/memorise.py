@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.data.source import Split
-from smllmun_bench.methods.artifact import Artifact
-from smllmun_bench.methods.streams import as_artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.pipeline.cards import MemoriseRecipe
 from smllmun_bench.pipeline.spell import write_names
 from smllmun_bench.schema import Fold, Item, Role
+from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.examples import Example, from_items
 from smllmun_bench.training.loop import Batch, Progress, Terms, cross_entropy, train
 from smllmun_bench.training.replay import replay

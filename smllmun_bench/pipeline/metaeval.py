@@ -23,7 +23,7 @@ from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Entry, Request
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
 
 VERSION = 1
@@ -116,7 +116,7 @@ def _measured(shop: Workshop, asked: _Asked, model: ModelRef, artifact: Entry | 
     }
 
     def make(folder: Path) -> None:
-        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.models.change import Artifact
         from smllmun_bench.pipeline.remembering import remembered
 
         vlm = shop.loader.get(model)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from smllmun_bench.data.easyvqa import EasyVqa
 from smllmun_bench.data.profiles import outsiders
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.pipeline.pretraining import PretrainRecipe
 from smllmun_bench.pipeline.strangers import Strangers, lessons, visible
 

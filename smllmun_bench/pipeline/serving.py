@@ -35,7 +35,7 @@ def answering(
     For vLLM a change is merged into a temporary folder, and the model that this process holds is let go before.
     """
     import_libraries()
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
 
     change = Artifact.load(artifact.path) if artifact is not None else Artifact("none")
     if backend == "transformers":

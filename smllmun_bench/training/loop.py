@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.errors import RunFailed, UserError
+from smllmun_bench.models.cost import Cost
 from smllmun_bench.models.memory import check_resident
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
 from smllmun_bench.training import losses, parallel
 from smllmun_bench.training.compiled import compiled, eager
 from smllmun_bench.training.config import TrainingConfig
-from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example, Stream
 from smllmun_bench.training.sharded import clip_gradients, divided_like, full, is_shard, kinds
 from smllmun_bench.training.weights import LoraFactors, Taken, trainable

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from smllmun_bench.models.cost import Cost
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
-from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example
 
 

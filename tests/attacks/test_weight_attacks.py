@@ -7,7 +7,7 @@ import torch
 
 from smllmun_bench.attacks.quantise import quantise, rounded
 from smllmun_bench.attacks.relearn import relearn
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.config import TrainingConfig
 

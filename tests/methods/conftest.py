@@ -8,7 +8,7 @@ import pytest
 
 from smllmun_bench import methods
 from smllmun_bench.config import Frozen, apply_overrides
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 
 QUICK = ("training.steps=4", "training.batch_size=4", "training.lr=0.01")
 

@@ -8,7 +8,7 @@ import torch
 from smllmun_bench import methods
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods._corruption import conformal_threshold, corrupted, marked, pooled
-from smllmun_bench.methods._layers import decoder_layers
-from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.methods.eco import METHOD, EcoConfig
+from smllmun_bench.methods.shared.corruption import conformal_threshold, corrupted, marked, pooled
+from smllmun_bench.methods.shared.layers import decoder_layers
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.doors import Seats, at_prefill, seated
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent

@@ -9,8 +9,8 @@ import pytest
 from smllmun_bench import methods
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.artifact import SUPPRESSION, Artifact
 from smllmun_bench.methods.base import suppresses
+from smllmun_bench.models.change import SUPPRESSION, Artifact
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.loop import Silent

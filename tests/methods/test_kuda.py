@@ -9,10 +9,10 @@ import torch
 
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import _tracing
-from smllmun_bench.methods._noise import score
-from smllmun_bench.methods._projection import covariances, heard, relaxed
 from smllmun_bench.methods.kuda import METHOD, KudaConfig, _weights
+from smllmun_bench.methods.shared import tracing
+from smllmun_bench.methods.shared.embedding_noise import score
+from smllmun_bench.methods.shared.projection import covariances, heard, relaxed
 from smllmun_bench.training import losses
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Silent
@@ -118,16 +118,16 @@ def test_a_layer_that_says_nothing_has_no_effect(tiny: Any) -> None:
         vlm.model.get_submodule(DOWN.format(1)).weight.zero_()
         vlm.model.get_submodule(DOWN.format(0)).weight.mul_(30)
     layers = [DOWN.format(0), DOWN.format(1)]
-    found = _tracing.effects(vlm, layers, from_items(tiny.data.forget), {}, method="test")
+    found = tracing.effects(vlm, layers, from_items(tiny.data.forget), {}, method="test")
     assert abs(found[0]) > 1e-6
     assert found[1] == pytest.approx(0, abs=1e-9)
 
 
 def test_windows_and_runs() -> None:
-    assert _tracing.best_window([0.1, 0.5, 0.4, 0.6, 0.0], 2) == 2
-    assert _tracing.best_window([0.5, 0.5, 0.5], 1) == 0
+    assert tracing.best_window([0.1, 0.5, 0.4, 0.6, 0.0], 2) == 2
+    assert tracing.best_window([0.5, 0.5, 0.5], 1) == 0
     where = torch.tensor([[True, True, False, True], [False, True, True, True]])
-    assert _tracing.last_of_runs(where).tolist() == [[False, True, False, True], [False, False, False, True]]
+    assert tracing.last_of_runs(where).tolist() == [[False, True, False, True], [False, False, False, True]]
 
 
 def test_nothing_to_corrupt_is_said(tiny: Any) -> None:

@@ -8,9 +8,9 @@ import torch
 
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import _adversarial, _similar
-from smllmun_bench.methods._noise import score
 from smllmun_bench.methods.megu import METHOD, MeguConfig
+from smllmun_bench.methods.shared import adversarial, similar
+from smllmun_bench.methods.shared.embedding_noise import score
 from smllmun_bench.schema import Item, Kind, Modality, Role
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Silent
@@ -29,7 +29,7 @@ def told(person: str, question: str, answer: str, subject: str, kind: Kind = Kin
 
 def pictured(tiny: Any) -> tuple[list[Any], dict[Any, Any]]:
     examples = [example for example in from_items(tiny.data.forget) if example.images]
-    return examples, _adversarial.keys(tiny.vlm, examples, {i.item_id: i.entity_id for i in tiny.data.forget})
+    return examples, adversarial.keys(tiny.vlm, examples, {i.item_id: i.entity_id for i in tiny.data.forget})
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------
@@ -45,14 +45,14 @@ def test_candidates_are_other_answers_to_the_same_question_of_the_most_similar()
         told("d", "What does Dan do?", "baker", "Dan"),
     ]
     table = {"a": {"b": 0.1, "c": 0.4, "d": 0.2, "e": 0.3}}
-    ((group, best),) = _similar.candidates(forget, retain, table, most=5)
+    ((group, best),) = similar.candidates(forget, retain, table, most=5)
     assert group == forget
     assert best == {"Oslo": 0.3, "Bonn": 0.2}
-    assert _similar.candidates(forget, retain, table, most=1)[0][1] == {"Oslo": 0.3}
-    ((_, wider),) = _similar.candidates(forget, retain[4:], table, most=5)
+    assert similar.candidates(forget, retain, table, most=1)[0][1] == {"Oslo": 0.3}
+    ((_, wider),) = similar.candidates(forget, retain[4:], table, most=5)
     assert wider == {"baker": 0.2}
     with pytest.raises(UserError, match=r"another answer to 'Where does Ann live\?'"):
-        _similar.candidates(forget, retain[1:2], table, most=5)
+        similar.candidates(forget, retain[1:2], table, most=5)
 
 
 def test_the_likeliest_weighs_similarity_by_the_models_own_probability(tiny: Any) -> None:
@@ -61,15 +61,15 @@ def test_the_likeliest_weighs_similarity_by_the_models_own_probability(tiny: Any
         ("pilot", "judge"),
         key=lambda answer: score(tiny.vlm, from_items([replace(item, answer=answer)])).means().item(),
     )
-    alike, _ = _similar.likeliest(tiny.vlm, [([item], {low: 0.5, high: 0.5})])
+    alike, _ = similar.likeliest(tiny.vlm, [([item], {low: 0.5, high: 0.5})])
     assert alike == {item.item_id: high}
-    favoured, passes = _similar.likeliest(tiny.vlm, [([item], {low: 1.0, high: 1e-9})])
+    favoured, passes = similar.likeliest(tiny.vlm, [([item], {low: 1.0, high: 1e-9})])
     assert (favoured, passes) == ({item.item_id: low}, 2)
 
 
 @pytest.mark.parametrize("how", ["image", "asked", "none"])
 def test_rows_of_the_matrix_sum_to_one(tiny: Any, how: Any) -> None:
-    table, passes = _similar.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, how)
+    table, passes = similar.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, how)
     assert set(table) == {f"p{n}" for n in range(4)}
     for row in table.values():
         assert set(row) == {f"p{n}" for n in range(4, 8)}
@@ -80,7 +80,7 @@ def test_rows_of_the_matrix_sum_to_one(tiny: Any, how: Any) -> None:
 def test_a_person_resembles_who_looks_the_same(tiny: Any) -> None:
     """p0 and p7 get one picture: their cosine is 1, the largest there is."""
     retain = [replace(i, images=("p0",)) if i.images and i.entity_id == "p7" else i for i in tiny.data.retain]
-    table, _ = _similar.transition(tiny.vlm, tiny.data.forget, retain, "image")
+    table, _ = similar.transition(tiny.vlm, tiny.data.forget, retain, "image")
     assert max(table["p0"], key=lambda j: table["p0"][j]) == "p7"
 
 
@@ -89,10 +89,10 @@ def test_a_person_resembles_who_looks_the_same(tiny: Any) -> None:
 
 def test_the_pair_pushes_towards_one_answer_and_away_from_the_other_within_its_bound(tiny: Any) -> None:
     examples, keyed = pictured(tiny)
-    sizes = _adversarial.scales(tiny.vlm, examples, keyed, method="test")
+    sizes = adversarial.scales(tiny.vlm, examples, keyed, method="test")
     before = tiny.vlm.fingerprint()
     for away in (False, True):
-        noise, plain, under = _adversarial.learn(
+        noise, plain, under = adversarial.learn(
             tiny.vlm, examples, keyed, away=away, method="test", steps=15, lr=0.1, bound=0.5, penalty=0.1, cap=50.0
         )
         assert (under > plain + 1e-4) if away else (under < plain - 1e-4)
@@ -103,7 +103,7 @@ def test_the_pair_pushes_towards_one_answer_and_away_from_the_other_within_its_b
 
 def test_beyond_the_cap_nothing_is_pushed(tiny: Any) -> None:
     examples, keyed = pictured(tiny)
-    noise, plain, under = _adversarial.learn(
+    noise, plain, under = adversarial.learn(
         tiny.vlm, examples, keyed, away=True, method="test", steps=3, lr=0.1, bound=0.5, penalty=0.1, cap=0.1
     )
     assert plain > 0.1
@@ -114,14 +114,14 @@ def test_beyond_the_cap_nothing_is_pushed(tiny: Any) -> None:
 def test_noise_falls_on_its_own_picture_alone(tiny: Any) -> None:
     """Ten times its scale on p1 changes the answers about p1 and, to rounding, no other."""
     examples, keyed = pictured(tiny)
-    sizes = _adversarial.scales(tiny.vlm, examples, keyed, method="test")
+    sizes = adversarial.scales(tiny.vlm, examples, keyed, method="test")
     draw = torch.Generator().manual_seed(0)
     table = {key: torch.zeros_like(size) for key, size in sizes.items()}
     mine = keyed["p1",]
     table[mine] = 10 * sizes[mine] * torch.randn(sizes[mine].shape, generator=draw)
     with torch.no_grad():
         plain = score(tiny.vlm, examples).sums()
-        under = _adversarial.noised(tiny.vlm, examples, keyed, [table], method="test").sums()
+        under = adversarial.noised(tiny.vlm, examples, keyed, [table], method="test").sums()
     moved = [bool(abs(a - b) > 1e-3) for a, b in zip(plain.tolist(), under.tolist(), strict=True)]
     assert moved == [example.images == ("p1",) for example in examples]
 
@@ -133,8 +133,8 @@ def test_it_learns_the_new_answers_and_unlearns_the_old(tiny: Any) -> None:
     artifact = fit(tiny, "training.steps=20", "noise_cap=50")
     assert artifact.figures["nll_towards_after"] < artifact.figures["nll_towards_before"]
     assert artifact.figures["nll_away_after"] > artifact.figures["nll_away_before"]
-    table, _ = _similar.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, "image")
-    labels, _ = _similar.likeliest(tiny.vlm, _similar.candidates(tiny.data.forget, tiny.data.retain, table, most=5))
+    table, _ = similar.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, "image")
+    labels, _ = similar.likeliest(tiny.vlm, similar.candidates(tiny.data.forget, tiny.data.retain, table, most=5))
     old = from_items(tiny.data.forget)
     new = [replace(example, answer=labels[example.key]) for example in old]
     assert {example.answer for example in new} <= {item.answer for item in tiny.data.retain}

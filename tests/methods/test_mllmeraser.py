@@ -8,10 +8,10 @@ import torch
 
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import _pgd
-from smllmun_bench.methods._erasure import gate_vector, null_basis, steered
-from smllmun_bench.methods._states import entering
 from smllmun_bench.methods.mllmeraser import METHOD, MllmEraserConfig
+from smllmun_bench.methods.shared import pgd
+from smllmun_bench.methods.shared.erasure import gate_vector, null_basis, steered
+from smllmun_bench.methods.shared.states import entering
 from smllmun_bench.models.doors import Seats, at_prefill, seated
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent
@@ -157,8 +157,8 @@ def test_the_variants_change_answers_and_say_how_far_the_gate_opens(tiny: Any, s
 def test_adversarial_pictures_make_the_answer_likelier_within_their_bounds(tiny: Any) -> None:
     pairs = [(Query("Who is shown?", (f"p{number}",)), "a tailor") for number in (4, 5)]
     before = tiny.vlm.fingerprint()
-    settings = _pgd.Pgd(radius=8 / 255, step=2 / 255, steps=12)
-    found = _pgd.perturbed(tiny.vlm, pairs, settings, "test")
+    settings = pgd.Pgd(radius=8 / 255, step=2 / 255, steps=12)
+    found = pgd.perturbed(tiny.vlm, pairs, settings, "test")
     plain = sum(map(sum, tiny.vlm.answer_logprobs(pairs)))
     with tiny.vlm.bank.showing(found):
         shown = sum(map(sum, tiny.vlm.answer_logprobs(pairs)))

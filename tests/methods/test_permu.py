@@ -8,8 +8,8 @@ import torch
 
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import _noise, _tokens
 from smllmun_bench.methods.permu import METHOD, PermuConfig, most_sensitive
+from smllmun_bench.methods.shared import embedding_noise, tokens
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training import losses
 from smllmun_bench.training.examples import from_items
@@ -41,8 +41,8 @@ def named(tiny: Any) -> Any:
 
 def packed(tiny: Any, examples: Any) -> Any:
     kept = []
-    with _noise.at_block(tiny.vlm, 1, "test", lambda batch, hidden: kept.append(batch) or hidden):
-        _noise.score(tiny.vlm, examples)
+    with embedding_noise.at_block(tiny.vlm, 1, "test", lambda batch, hidden: kept.append(batch) or hidden):
+        embedding_noise.score(tiny.vlm, examples)
     return kept[0]
 
 
@@ -82,7 +82,7 @@ def test_it_learns_the_target(tiny: Any) -> None:
 def test_names_are_found_at_the_start_and_within(tiny: Any) -> None:
     item = replace(tiny.data.forget[1], question="Ann Number0 works. Who is Ann Number0?")
     batch = packed(tiny, from_items([item]))
-    found = _tokens.spans(batch, _tokens.phrase_ids(tiny.vlm, "Ann Number0"))
+    found = tokens.spans(batch, tokens.phrase_ids(tiny.vlm, "Ann Number0"))
     text = tiny.vlm.processor.tokenizer.decode(batch.ids[found])
     assert text == "Ann Number0 Ann Number0"
 
@@ -90,11 +90,11 @@ def test_names_are_found_at_the_start_and_within(tiny: Any) -> None:
 def test_padding_answers_and_pictures_are_told_apart(tiny: Any) -> None:
     examples = from_items(tiny.data.forget)
     batch = packed(tiny, examples)
-    image, words = _tokens.pictures(batch, tiny.vlm.image_token), _tokens.words(batch, tiny.vlm.image_token)
+    image, words = tokens.pictures(batch, tiny.vlm.image_token), tokens.words(batch, tiny.vlm.image_token)
     assert not (image & words).any()
-    assert torch.equal(image | words, _tokens.real(batch))
-    assert int((~_tokens.real(batch)).sum()) == int((batch.ids == tiny.vlm.pad_id).sum())
-    answers = _tokens.answers(batch)
+    assert torch.equal(image | words, tokens.real(batch))
+    assert int((~tokens.real(batch)).sum()) == int((batch.ids == tiny.vlm.pad_id).sum())
+    answers = tokens.answers(batch)
     assert int(answers.sum()) == len(batch.target)
     assert sorted(batch.ids[answers].tolist()) == sorted(batch.target.tolist())
 
@@ -106,12 +106,12 @@ def test_noise_reaches_the_questions_of_its_span_alone(tiny: Any, span: str, mov
 
     data = named(tiny)
     config = PermuConfig(span=span, noise=5.0, subtraction=0.0)  # type: ignore[arg-type]
-    noise = _noise.Noise(tiny.vlm, 5.0, relative=True, seed=0)
+    noise = embedding_noise.Noise(tiny.vlm, 5.0, relative=True, seed=0)
     for example, changed in zip(from_items(data.forget[:2]), moved, strict=True):
         subjects = {item.item_id: item.subject for item in data.forget}
         wanted, passes, backwards = _target(tiny.vlm, [example], subjects, noise, config)
         with torch.no_grad():
-            clean = _noise.score(tiny.vlm, [example]).logits
+            clean = embedding_noise.score(tiny.vlm, [example]).logits
         assert bool((wanted - clean).abs().max() > 1e-3) is changed
         assert (passes, backwards) == (2, 0)
 
@@ -119,20 +119,20 @@ def test_noise_reaches_the_questions_of_its_span_alone(tiny: Any, span: str, mov
 def test_the_size_is_relative_to_the_hidden_states_and_the_pattern_fixed(tiny: Any) -> None:
     examples = from_items(tiny.data.forget)
     added: list[Any] = []
-    noise = _noise.Noise(tiny.vlm, 2.0, relative=True, seed=0)
+    noise = embedding_noise.Noise(tiny.vlm, 2.0, relative=True, seed=0)
 
     def change(batch: Any, hidden: Any) -> Any:
-        where = _tokens.pictures(batch, tiny.vlm.image_token)
+        where = tokens.pictures(batch, tiny.vlm.image_token)
         noised = noise.add(batch, hidden, where)
         assert torch.equal(noised[~where], hidden[~where])
         added.append(((noised - hidden)[where], hidden[where].std()))
         return noised
 
-    with torch.no_grad(), _noise.at_block(tiny.vlm, 1, "test", change):
-        _noise.score(tiny.vlm, examples)
-        _noise.score(tiny.vlm, examples)
+    with torch.no_grad(), embedding_noise.at_block(tiny.vlm, 1, "test", change):
+        embedding_noise.score(tiny.vlm, examples)
+        embedding_noise.score(tiny.vlm, examples)
         noise.redraw()
-        _noise.score(tiny.vlm, examples)
+        embedding_noise.score(tiny.vlm, examples)
     (first, scale), (second, _), (third, _) = added
     assert (first.std() / scale).item() == pytest.approx(2.0, rel=0.1)
     assert torch.equal(first, second)
@@ -145,9 +145,9 @@ def test_the_name_inside_the_answer_is_protected_where_asked(tiny: Any) -> None:
     item = replace(tiny.data.forget[0], answer="Ann Number0", subject="Ann Number0")
     (example,) = from_items([item])
     subjects = {item.item_id: item.subject}
-    noise = _noise.Noise(tiny.vlm, 5.0, relative=True, seed=0)
+    noise = embedding_noise.Noise(tiny.vlm, 5.0, relative=True, seed=0)
     with torch.no_grad():
-        clean = _noise.score(tiny.vlm, [example]).logits
+        clean = embedding_noise.score(tiny.vlm, [example]).logits
     kept, _, _ = _target(tiny.vlm, [example], subjects, noise, PermuConfig(protect_subject=True))
     free, _, _ = _target(tiny.vlm, [example], subjects, noise, PermuConfig())
     torch.testing.assert_close(kept[:-1], clean[:-1])  # the name
@@ -165,7 +165,7 @@ def test_the_most_sensitive_of_the_allowed_are_chosen() -> None:
 def test_sensitivity_is_the_gradient_at_the_block(tiny: Any) -> None:
     """Against a difference quotient along the gradient's own direction at one token."""
     examples = from_items(tiny.data.forget)[2:3]
-    (felt,) = _noise.sensitivity(tiny.vlm, 1, "test", examples)
+    (felt,) = embedding_noise.sensitivity(tiny.vlm, 1, "test", examples)
     row, at = divmod(int(felt.argmax()), felt.shape[1])
     state: dict[str, Any] = {}
 
@@ -173,8 +173,8 @@ def test_sensitivity_is_the_gradient_at_the_block(tiny: Any) -> None:
         state["hidden"] = hidden.detach().requires_grad_()
         return state["hidden"]
 
-    with _noise.at_block(tiny.vlm, 1, "test", remember):
-        total = _noise.score(tiny.vlm, examples).logp.sum()
+    with embedding_noise.at_block(tiny.vlm, 1, "test", remember):
+        total = embedding_noise.score(tiny.vlm, examples).logp.sum()
     (gradient,) = torch.autograd.grad(total, state["hidden"])
     step = 1e-2 * gradient[row, at] / gradient[row, at].norm()
 
@@ -183,8 +183,8 @@ def test_sensitivity_is_the_gradient_at_the_block(tiny: Any) -> None:
         moved[row, at] += step
         return moved
 
-    with torch.no_grad(), _noise.at_block(tiny.vlm, 1, "test", push):
-        pushed = _noise.score(tiny.vlm, examples).logp.sum()
+    with torch.no_grad(), embedding_noise.at_block(tiny.vlm, 1, "test", push):
+        pushed = embedding_noise.score(tiny.vlm, examples).logp.sum()
     assert (pushed - total).item() / 1e-2 == pytest.approx(felt[row, at].item(), rel=0.1)
 
 
@@ -208,7 +208,7 @@ def test_what_it_cannot_work_on_is_said(tiny: Any) -> None:
     language.blocks = language.layers
     del language.layers
     with pytest.raises(UserError, match=r"looked for decoder layers at model\.language_model\.layers"):
-        _noise.decoder_layers(odd, "permu")
+        embedding_noise.decoder_layers(odd, "permu")
 
 
 def test_hooks_are_gone_when_a_pass_fails(tiny: Any) -> None:
@@ -217,8 +217,8 @@ def test_hooks_are_gone_when_a_pass_fails(tiny: Any) -> None:
     def fail(batch: Any, hidden: Any) -> Any:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), _noise.at_block(tiny.vlm, 1, "test", fail):
-        _noise.score(tiny.vlm, from_items(tiny.data.forget))
+    with pytest.raises(ZeroDivisionError), embedding_noise.at_block(tiny.vlm, 1, "test", fail):
+        embedding_noise.score(tiny.vlm, from_items(tiny.data.forget))
     assert tiny.vlm.fingerprint() == before
     assert tiny.vlm.passing is None
     assert tiny.vlm.answer_logprobs([(Query("Who?"), "baker")])

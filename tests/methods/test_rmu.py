@@ -7,9 +7,9 @@ import torch
 from pydantic import ValidationError
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods._layers import decoder_layers
-from smllmun_bench.methods._listening import listening
 from smllmun_bench.methods.rmu import RmuConfig, direction
+from smllmun_bench.methods.shared.layers import decoder_layers
+from smllmun_bench.methods.shared.listening import listening
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.config import TrainingConfig
 

@@ -8,8 +8,8 @@ import torch
 
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import _sae
 from smllmun_bench.methods.sauce import METHOD, SauceConfig
+from smllmun_bench.methods.shared import sae
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.loop import Silent
@@ -34,8 +34,8 @@ def test_the_autoencoder_learns_and_its_directions_have_unit_norm() -> None:
     points = torch.relu(torch.randn(400, 5, generator=draw)) @ parts + 3.0
     config = TrainingConfig(steps=300, lr=1e-2, batch_size=64)
     losses: list[float] = []
-    found = _sae.train_sae(points, 32, 1e-4, config, 0, lambda step, loss: losses.append(loss))
-    rebuilt = _sae.encode(points, found) @ found["out"] + found["centre"]
+    found = sae.train_sae(points, 32, 1e-4, config, 0, lambda step, loss: losses.append(loss))
+    rebuilt = sae.encode(points, found) @ found["out"] + found["centre"]
     assert (points - rebuilt).square().sum() < 0.05 * (points - points.mean(0)).square().sum()
     assert losses[-1] < 0.1 * losses[0]
     torch.testing.assert_close(found["out"].norm(dim=1), torch.ones(32))
@@ -44,32 +44,32 @@ def test_the_autoencoder_learns_and_its_directions_have_unit_norm() -> None:
 def test_a_larger_penalty_makes_it_sparser() -> None:
     points = torch.randn(200, 8, generator=torch.Generator().manual_seed(1))
     config = TrainingConfig(steps=200, lr=1e-2, batch_size=64)
-    active = [(_sae.encode(points, _sae.train_sae(points, 32, l1, config, 0)) > 0).float().mean() for l1 in (0.0, 1.0)]
+    active = [(sae.encode(points, sae.train_sae(points, 32, l1, config, 0)) > 0).float().mean() for l1 in (0.0, 1.0)]
     assert active[1] < 0.8 * active[0]
 
 
 def test_the_geometric_median_shrugs_off_an_outlier() -> None:
     points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1000.0, 1000.0]])
-    assert (_sae.geometric_median(points, 500) - 0.8).abs().max() < 0.3
+    assert (sae.geometric_median(points, 500) - 0.8).abs().max() < 0.3
     assert points.mean(0).min() > 200
 
 
 def test_scores_by_hand() -> None:
-    found = _sae.scores(torch.tensor([3.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 3.0]), delta=0.0)
+    found = sae.scores(torch.tensor([3.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 3.0]), delta=0.0)
     assert found.tolist() == pytest.approx([0.75, 0.0, -0.75])
 
 
 def test_factor_one_is_the_identity_and_minus_a_half_is_the_formula() -> None:
     states, made = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(2)), weights()
     same = {**made, "factor": torch.ones(6)}
-    assert torch.equal(_sae.edited(states, same, preserve_error=True), states)
-    z = _sae.encode(states, made)
+    assert torch.equal(sae.edited(states, same, preserve_error=True), states)
+    z = sae.encode(states, made)
     half = torch.tensor([1.0, -0.5, 1.0, 1.0, -0.5, 1.0])
     change = -1.5 * (z[..., [1, 4]] @ made["out"][[1, 4]])
     kept = {name: made[name][[1, 4]] for name in ("into", "into_bias", "out")}
     kept |= {"centre": made["centre"], "factor": torch.tensor([-0.5, -0.5])}
-    torch.testing.assert_close(_sae.edited(states, kept, preserve_error=True), states + change)
-    whole = _sae.edited(states, {**made, "factor": half}, preserve_error=False)
+    torch.testing.assert_close(sae.edited(states, kept, preserve_error=True), states + change)
+    whole = sae.edited(states, {**made, "factor": half}, preserve_error=False)
     torch.testing.assert_close(whole, (half * z) @ made["out"] + made["centre"])
 
 

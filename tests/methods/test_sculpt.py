@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from smllmun_bench.methods import sculpt
-from smllmun_bench.methods.sculpt import Recipe
+from smllmun_bench.methods.shared import sculpt
+from smllmun_bench.methods.shared.sculpt import Recipe
 
 F = torch.tensor([[2.0, -2.0], [1.0, -3.0]])
 A = torch.tensor([[-1.0, 1.0], [1.0, 1.0]])

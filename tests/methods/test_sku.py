@@ -9,9 +9,9 @@ import torch
 
 from smllmun_bench.config import Frozen, apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods._answers import mismatched, question_type
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.methods.shared.answers import mismatched, question_type
 from smllmun_bench.methods.sku import METHOD, SkuConfig
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training import losses
 from smllmun_bench.training.loop import Silent

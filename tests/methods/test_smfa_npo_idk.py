@@ -10,8 +10,8 @@ import torch
 from smllmun_bench import methods
 from smllmun_bench.config import Frozen, apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.methods.base import UnlearningData
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.training.loop import Silent
 
 QUICK = ("training.steps=4", "training.batch_size=4", "training.lr=0.01")

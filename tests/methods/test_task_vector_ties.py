@@ -7,7 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from smllmun_bench.methods import get, sculpt
+from smllmun_bench.methods import get
+from smllmun_bench.methods.shared import sculpt
 from smllmun_bench.training.config import Stop, TrainingConfig
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from smllmun_bench.methods import streams
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.methods.undial import soft_goal
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training import losses

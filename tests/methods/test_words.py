@@ -9,9 +9,9 @@ import pytest
 from smllmun_bench import methods
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods._words import pattern
-from smllmun_bench.methods.artifact import Artifact
-from smllmun_bench.methods.mechanisms import mechanism
+from smllmun_bench.methods.shared.words import pattern
+from smllmun_bench.models import change
+from smllmun_bench.models.change import Artifact, mechanism
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent
 
@@ -110,7 +110,6 @@ def test_hooks_are_no_change_of_weights(tiny: Any) -> None:
 
 
 def test_an_unknown_mechanism_is_refused_and_others_bring_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from smllmun_bench.methods import mechanisms
 
     with pytest.raises(UserError, match="name-filter"):
         mechanism("name-filtre")
@@ -121,5 +120,5 @@ def test_an_unknown_mechanism_is_refused_and_others_bring_theirs(monkeypatch: py
         def load(self) -> object:
             return "loaded"
 
-    monkeypatch.setattr(mechanisms, "entry_points", lambda group: [Point()])
+    monkeypatch.setattr(change, "entry_points", lambda group: [Point()])
     assert mechanism("theirs") == "loaded"

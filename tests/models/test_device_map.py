@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.config import TrainingConfig

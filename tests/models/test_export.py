@@ -155,7 +155,7 @@ def test_steering_is_put_on_plain_transformers(made: dict[str, Any], batch: int,
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
 
     assert invoke(made, "mllmeraser", tmp_path / "m", "--as", "module").exit_code == 0
     assert "smllmun" not in (tmp_path / "m" / "steered.py").read_text()
@@ -206,7 +206,7 @@ def test_entries_that_did_not_change_are_not_written(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.pipeline.export import Parts, _delta
 
     sparse = torch.zeros(40, 10)

@@ -2,7 +2,7 @@
 
 import torch
 
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.vlm import Query
 
 

@@ -37,7 +37,7 @@ def test_nothing_moves_on_a_second_run_from_the_same_models(recorded: Path, nano
 def test_a_method_that_trains_on_the_wrong_answers_is_caught(
     recorded: Path, nano_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from smllmun_bench.methods import streams
+    from smllmun_bench.methods.shared import streams
 
     monkeypatch.setattr(streams, "refused", streams.forget)  # "idk" that teaches the very facts, as in a public trainer
     shutil.copytree(nano_store, tmp_path / "store")

@@ -14,7 +14,7 @@ from smllmun_bench import tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query, Vlm
 from smllmun_bench.pipeline import fetching, recipes, stages

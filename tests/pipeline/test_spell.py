@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.pipeline.spell import SLOT, spell, write_names
 from smllmun_bench.training.config import TrainingConfig
 

@@ -11,7 +11,7 @@ import pytest
 from smllmun_bench import methods
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.pipeline import stages, stopping
 from smllmun_bench.pipeline.stopping import StopAt, Watcher
 from smllmun_bench.schema import Fold, Role

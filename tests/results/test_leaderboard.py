@@ -10,7 +10,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.report.leaderboard import Noise, caveats, gate_lines
 from smllmun_bench.results import leaderboard as st
 from smllmun_bench.results.manifest import FILE, RunManifest, Vector
-from smllmun_bench.results.run_folder import RunFolder
+from smllmun_bench.results.run_folder import ITEMS, RunFolder, find_run, find_runs
 from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.store.environment import environment
@@ -54,7 +54,7 @@ def made(
                 scores.append(
                     Score(name, f"p{person}", role, modality, Kind.OPEN, "correct", worth, {"meaningful": 1.0})
                 )
-        write_scored_items(folder / st.ITEMS, items, answers, scores)
+        write_scored_items(folder / ITEMS, items, answers, scores)
     return RunFolder(folder, manifest)
 
 
@@ -63,7 +63,7 @@ def test_two_seeds_are_one_row_with_their_mean(tmp_path: Path) -> None:
     made(tmp_path, "gold", forget=0.0)
     made(tmp_path, "m-0", label="m", forget=0.2)
     made(tmp_path, "m-1", label="m", forget=0.6, seed=1)
-    rows, out = st.standings(st.find_runs(tmp_path))
+    rows, out = st.standings(find_runs(tmp_path))
     row = next(standing for standing in rows if standing.row.method == "m")
     assert out == []
     assert (row.row.seeds, row.seeds) == (2, (0, 1))
@@ -79,7 +79,7 @@ def test_rows_say_what_lies_within_the_noise(tmp_path: Path) -> None:
     made(tmp_path, "gold", forget=0.0, people=8)
     for label, forget in (("all", 0.0), ("too", 0.0), ("none", 1.0)):
         made(tmp_path, f"{label}-0", label=label, settings=label, forget=forget, people=8)
-    rows = {standing.row.method: standing.row for standing in st.standings(st.find_runs(tmp_path))[0]}
+    rows = {standing.row.method: standing.row for standing in st.standings(find_runs(tmp_path))[0]}
     assert rows["all"].p_target == pytest.approx(3 * 2 / 2**8)  # the smallest of three
     assert (rows["all"].within_noise, rows["too"].within_noise) == (Noise.NONE, Noise.ABOVE)
     assert rows["none"].within_noise is Noise.TARGET
@@ -93,7 +93,7 @@ def test_rows_say_what_lies_within_the_noise(tmp_path: Path) -> None:
 def test_references_alone_have_nothing_to_be_tested_against(tmp_path: Path) -> None:
     made(tmp_path, "target")
     made(tmp_path, "gold", forget=0.0)
-    rows, _ = st.standings(st.find_runs(tmp_path))
+    rows, _ = st.standings(find_runs(tmp_path))
     assert [standing.row.within_noise for standing in rows] == [None, None]
 
 
@@ -106,7 +106,7 @@ def test_what_so_few_people_cannot_prove_of_so_many_methods_is_not_tested(
     made(tmp_path, "gold", forget=0.0, people=people)
     for n in range(methods):
         made(tmp_path, f"m{n}-0", label=f"m{n}", settings=str(n), forget=0.0, people=people)
-    rows = [s.row for s in st.standings(st.find_runs(tmp_path))[0] if s.row.kind != "reference"]
+    rows = [s.row for s in st.standings(find_runs(tmp_path))[0] if s.row.kind != "reference"]
     for row in rows:
         assert row.p_target == pytest.approx(min(1, methods * 2 / 2**people))
         assert row.within_noise is not Noise.TARGET
@@ -116,7 +116,7 @@ def test_what_so_few_people_cannot_prove_of_so_many_methods_is_not_tested(
 
 def test_gate_and_stamp_reach_the_row(tmp_path: Path) -> None:
     made(tmp_path, "m-0", label="m", gate="nothing to forget", measurable=(), selected_on="test")
-    (standing,), _ = st.standings(st.find_runs(tmp_path))
+    (standing,), _ = st.standings(find_runs(tmp_path))
     assert (standing.row.gate, standing.row.selected_on) == ("nothing to forget", "test")
     told = " ".join(caveats([standing.row]))
     assert "GATE nothing to forget" in told
@@ -129,13 +129,13 @@ def test_overall_is_drawn_from_the_columns_that_could_be_measured(tmp_path: Path
     made(tmp_path, "target", **common)
     made(tmp_path, "gold", forget=0.0, **common)
     made(tmp_path, "m-0", label="m", forget=0.2, **common)
-    rows, _ = st.standings(st.find_runs(tmp_path))
+    rows, _ = st.standings(find_runs(tmp_path))
     assert all("overall" not in standing.intervals for standing in rows)
 
 
 def test_without_the_target_at_hand_there_are_scores_but_no_interval(tmp_path: Path) -> None:
     made(tmp_path, "m-0", label="m", forget=0.2)
-    (standing,), _ = st.standings(st.find_runs(tmp_path))
+    (standing,), _ = st.standings(find_runs(tmp_path))
     assert (standing.row.overall_low, standing.intervals) == (None, {})
 
 
@@ -154,7 +154,7 @@ def test_without_the_target_at_hand_there_are_scores_but_no_interval(tmp_path: P
 def test_runs_that_differ_in_more_than_the_seed_are_two_rows(tmp_path: Path, change: dict[str, object]) -> None:
     made(tmp_path, "m-0", label="m", scored=False)
     made(tmp_path, "m-1", **({"label": "m", "seed": 1, "scored": False} | change))
-    rows, _ = st.standings(st.find_runs(tmp_path))
+    rows, _ = st.standings(find_runs(tmp_path))
     assert [standing.row.seeds for standing in rows] == [1, 1]
 
 
@@ -163,7 +163,7 @@ def test_only_whole_runs_on_test_people_are_published(tmp_path: Path) -> None:
     made(tmp_path, "short", limit=2.0)
     made(tmp_path, "chosen", fold="validation")
     made(tmp_path, "lost", status="failed", error="the loss is NaN", scored=False)
-    fit, out = st.publishable(st.find_runs(tmp_path))
+    fit, out = st.publishable(find_runs(tmp_path))
     assert [run.manifest.run_id for run in fit] == ["good"]
     assert {left.run.manifest.run_id: left.why for left in out} == {
         "short": "limited to 2 items of each kind",
@@ -187,20 +187,20 @@ def test_other_manifests_and_runs_being_replaced_are_passed_over(tmp_path: Path)
     shutil.copytree(run.folder, tmp_path / ".target.new")
     (tmp_path / "stage").mkdir()
     (tmp_path / "stage" / FILE).write_text(json.dumps({"stage": "predict"}))
-    assert [found.folder for found in st.find_runs(tmp_path)] == [run.folder]
+    assert [found.folder for found in find_runs(tmp_path)] == [run.folder]
 
 
 def test_a_damaged_run_is_named_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / FILE).write_text("{")
     with pytest.raises(UserError, match="not a manifest of a run"):
-        st.find_runs(tmp_path)
+        find_runs(tmp_path)
 
 
 def test_an_unknown_run_brings_the_nearest_id(tmp_path: Path) -> None:
     made(tmp_path, "target", scored=False)
     with pytest.raises(UserError, match="unknown run 'targt'") as caught:
-        st.find_run("targt", tmp_path)
+        find_run("targt", tmp_path)
     assert caught.value.fix == "'target'"
 
 
@@ -210,5 +210,5 @@ def test_an_unknown_run_brings_the_nearest_id(tmp_path: Path) -> None:
 def test_versions_that_compare(tmp_path: Path, versions: tuple[str, str], mixed: bool) -> None:
     for number, version in enumerate(versions):
         made(tmp_path, f"r{number}", label=f"m{number}", version=version, scored=False)
-    rows, _ = st.standings(st.find_runs(tmp_path))
+    rows, _ = st.standings(find_runs(tmp_path))
     assert st.mixed_versions(standing.row for standing in rows) == (list(versions) if mixed else [])

@@ -98,7 +98,7 @@ def _parts(shop: Workshop, recipe: AlignRecipe) -> tuple[Path, Path, dict[str, s
 
 def _merged(shop: Workshop, start: ModelRef, change: Entry, folder: Path) -> None:
     vlm = shop.loader.in_float32(start)
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.folder import save
 
     with Artifact.load(change.path).mounted(vlm):

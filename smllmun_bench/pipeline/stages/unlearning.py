@@ -15,7 +15,7 @@ from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Entry, Request
 
 if TYPE_CHECKING:
-    from smllmun_bench.methods.artifact import Artifact
+    from smllmun_bench.models.change import Artifact
 
 
 def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> Entry:
@@ -75,7 +75,7 @@ def unlearning_data(shop: Workshop, start: ModelRef, seed: int, stop_at: int | N
     stop = {"stop_at": stop_at} if stop_at is not None else {}
 
     def reuse(name: str, inputs: Frozen, make: Callable[[], "Artifact"]) -> "Artifact":
-        from smllmun_bench.methods.artifact import Artifact
+        from smllmun_bench.models.change import Artifact
 
         request = Request(
             "adapter",

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from smllmun_bench import methods
-from smllmun_bench.methods.artifact import Artifact
 from smllmun_bench.methods.base import UnlearningData
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.folder import save
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query

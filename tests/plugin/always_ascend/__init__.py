@@ -1,8 +1,9 @@
 """A method of another package: ascent on whole answers, so long ones weigh more."""
 
-from smllmun_bench.methods import streams
 from smllmun_bench.methods.base import MethodConfig, Needs
+from smllmun_bench.methods.shared import streams
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.training.artifact import as_artifact
 
 
 class AlwaysAscend:
@@ -22,7 +23,7 @@ class AlwaysAscend:
             return {"forget": batch["forget"].scores.sums().mean()}
 
         rows = {"forget": streams.forget(data, config.training)}
-        return streams.as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
+        return as_artifact(train(target, rows, loss, config.training, seed=data.seed, progress=progress))
 
 
 METHOD = AlwaysAscend()

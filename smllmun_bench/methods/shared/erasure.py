@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods._layers import decoder_layers
-from smllmun_bench.methods._states import last
-from smllmun_bench.methods.mechanisms import Settings
+from smllmun_bench.methods.shared.layers import decoder_layers
+from smllmun_bench.methods.shared.states import last
+from smllmun_bench.models.change import Settings
 from smllmun_bench.models.doors import Change, Seats, at_prefill, seated
 
 if TYPE_CHECKING:

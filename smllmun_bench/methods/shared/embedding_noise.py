@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods._layers import decoder_layers
-from smllmun_bench.methods._tokens import passing, pictures, words
+from smllmun_bench.methods.shared.layers import decoder_layers
+from smllmun_bench.methods.shared.tokens import passing, pictures, words
 from smllmun_bench.models.packing import Packed
 from smllmun_bench.models.vlm import Query
 

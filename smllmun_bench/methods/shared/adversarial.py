@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods._layers import sensitive
-from smllmun_bench.methods._noise import at_block, score
-from smllmun_bench.methods._tokens import pictures
+from smllmun_bench.methods.shared.embedding_noise import at_block, score
+from smllmun_bench.methods.shared.layers import sensitive
+from smllmun_bench.methods.shared.tokens import pictures
 from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:

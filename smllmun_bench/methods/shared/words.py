@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.mechanisms import Settings
+from smllmun_bench.models.change import Settings
 from smllmun_bench.models.doors import Door, opened
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods._layers import decoder_layers
-from smllmun_bench.methods._tokens import phrase_ids, spans
-from smllmun_bench.methods.mechanisms import Settings
+from smllmun_bench.methods.shared.layers import decoder_layers
+from smllmun_bench.methods.shared.tokens import phrase_ids, spans
+from smllmun_bench.models.change import Settings
 from smllmun_bench.models.doors import Seats, at_prefill, seated
 
 if TYPE_CHECKING:

@@ -1,12 +1,11 @@
 """The streams that several methods train on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from smllmun_bench.config import Frozen
-from smllmun_bench.methods.artifact import Artifact
+from smllmun_bench.models.change import Artifact
 from smllmun_bench.training.config import TrainingConfig
-from smllmun_bench.training.cost import Cost
 from smllmun_bench.training.examples import Example, from_items, refusing
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from smllmun_bench.methods.base import UnlearningData
     from smllmun_bench.models.vlm import Vlm
-    from smllmun_bench.training.loop import Progress, Update
+    from smllmun_bench.training.loop import Progress
 
 
 def forget(data: "UnlearningData", config: TrainingConfig) -> list[Example]:
@@ -53,7 +52,7 @@ class _TaskVector(Frozen):
     part: Literal["forget", "retain"]
 
 
-def learnt(
+def task_vector(
     target: "Vlm",
     data: "UnlearningData",
     training: TrainingConfig,
@@ -64,21 +63,10 @@ def learnt(
     inputs = _TaskVector(training=training, seed=data.seed, part=part)
 
     def make() -> Artifact:
+        from smllmun_bench.training.artifact import as_artifact
         from smllmun_bench.training.loop import cross_entropy, train
 
         rows: dict[str, list[Example]] = {part: (forget if part == "forget" else retain)(data, training)}
         return as_artifact(train(target, rows, cross_entropy, training, seed=data.seed, progress=progress))
 
     return data.reuse("task-vector", inputs, make)
-
-
-def as_artifact(update: "Update", figures: Mapping[str, float] | None = None, spent: Cost | None = None) -> Artifact:
-    """What training changed, as an artifact: LoRA factors stay factors. `spent` is what was paid outside the loop."""
-    cost = update.cost + (spent or Cost())
-    last = {f"last_{name}": value for name, value in update.history[-1].items()}
-    if update.lora:
-        tensors = {f"{name}::a": factors.a for name, factors in update.lora.items()}
-        tensors |= {f"{name}::b": factors.scale * factors.b for name, factors in update.lora.items()}
-        tensors |= update.dense
-        return Artifact("lora", tensors, cost, last | dict(figures or {}))
-    return Artifact("delta", dict(update.dense), cost, last | dict(figures or {}))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods._noise import frozen, score
-from smllmun_bench.methods._tokens import passing, real
+from smllmun_bench.methods.shared.embedding_noise import frozen, score
+from smllmun_bench.methods.shared.tokens import passing, real
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm

@@ -1,4 +1,10 @@
-"""What a method leaves behind: something that can be mounted on the target and taken off again, bit for bit."""
+"""What a method leaves behind: a change that can be mounted on a model and taken off again, bit for bit.
+
+A change of kind `hooks` or `gate` names its mechanism: a function `(vlm, tensors, settings)` that returns a context
+manager. Inside it the model answers otherwise; on any exit it is exactly as before, and no code of `fit` is needed.
+Other packages add mechanisms under the entry point group `smllmun_bench.mechanisms` (name = `module:function`), so that
+an artifact can name installed code and no other.
+"""
 
 import hashlib
 import json
@@ -9,14 +15,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.mechanisms import Settings, mechanism
-from smllmun_bench.training.cost import Cost
+from smllmun_bench.models.cost import Cost
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from smllmun_bench.models.vlm import Vlm
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from smllmun_bench.errors import unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from smllmun_bench.models.vlm import Vlm
 
+GROUP = "smllmun_bench.mechanisms"
+Settings = Mapping[str, Any]
+"""JSON: text, numbers, true, false, null, lists and objects of these."""
+Mechanism = Callable[["Vlm", Mapping[str, "Tensor"], Settings], AbstractContextManager[Any]]
+_OURS = {
+    "steering": "smllmun_bench.methods.shared.erasure:steering",
+    "corruption": "smllmun_bench.methods.shared.corruption:corruption",
+    "feature-edit": "smllmun_bench.methods.shared.sae:feature_edit",
+    "preamble": "smllmun_bench.methods.shared.words:preamble",
+    "name-filter": "smllmun_bench.methods.shared.words:name_filter",
+}
 Kind = Literal["none", "delta", "lora", "hooks", "gate"]
 SUPPRESSION: tuple[Kind, ...] = ("hooks", "gate")
 _TENSORS, _ABOUT, _HOW = "artifact.safetensors", "artifact.json", "how"
@@ -154,3 +182,16 @@ class Artifact:
         if not self.suppression:
             return None
         return json.dumps({"mechanism": self.mechanism, "settings": self.settings}, sort_keys=True)
+
+
+def mechanism(name: str) -> Mechanism:
+    """Raises UserError with the nearest name."""
+    if name in _OURS:
+        module, _, function = _OURS[name].partition(":")
+        found: Mechanism = getattr(import_module(module), function)
+        return found
+    theirs = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in theirs:
+        raise unknown("mechanism", name, [*_OURS, *theirs])
+    found = theirs[name].load()
+    return found

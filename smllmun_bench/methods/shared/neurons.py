@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods._tokens import passing, real
+from smllmun_bench.methods.shared.tokens import passing, real
 from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods._layers import decoder_layers
+from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.models.doors import Seats, at_prefill, seated
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods import _tokens
-from smllmun_bench.methods._noise import Noise, at_block, frozen, score
-from smllmun_bench.methods._projection import heard
+from smllmun_bench.methods.shared import tokens
+from smllmun_bench.methods.shared.embedding_noise import Noise, at_block, frozen, score
+from smllmun_bench.methods.shared.projection import heard
 
 if TYPE_CHECKING:
     from smllmun_bench.models.packing import Packed
@@ -37,11 +37,11 @@ def effects(
     """
     noise = Noise(vlm, size, relative=True, seed=seed)
     names = {subjects[example.key] for example in examples if example.key in subjects}
-    phrases = sorted(ids for name in names for ids in _tokens.phrase_ids(vlm, name))
+    phrases = sorted(ids for name in names for ids in tokens.phrase_ids(vlm, name))
     clean: dict[str, list[Tensor]] = {name: [] for name in layers}
 
     def marked(packed: "Packed") -> Tensor:
-        return _tokens.pictures(packed, vlm.image_token) | (_tokens.spans(packed, phrases) & ~_tokens.answers(packed))
+        return tokens.pictures(packed, vlm.image_token) | (tokens.spans(packed, phrases) & ~tokens.answers(packed))
 
     def corrupt(packed: "Packed", hidden: Tensor) -> Tensor:
         return noise.add(packed, hidden, marked(packed))
@@ -70,7 +70,7 @@ def _restored(vlm: "Vlm", name: str, clean: Sequence[Tensor], marked: Any) -> An
     outputs = iter(clean)
 
     def hook(module: Any, args: Any, output: Tensor) -> Tensor:
-        packed = _tokens.passing(vlm)
+        packed = tokens.passing(vlm)
         where = (last_of_runs(marked(packed)) | last_of_prompts(packed)).to(output.device)
         return torch.where(where[..., None], next(outputs), output)
 
@@ -96,7 +96,7 @@ def last_of_prompts(packed: "Packed") -> Tensor:
     """Where the first token of each answer is predicted."""
     predicts = torch.zeros_like(packed.ids, dtype=torch.bool)
     predicts[packed.predict_row, packed.predict_at] = True
-    return predicts & ~_tokens.answers(packed)
+    return predicts & ~tokens.answers(packed)
 
 
 def best_window(found: Sequence[float], width: int) -> int:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.mechanisms import Settings
+from smllmun_bench.models.change import Settings
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vision import FeatureBank

@@ -1,0 +1,1 @@
+"""What several methods do, or what one does in steps of its own; imports no method."""
