@@ -15,8 +15,8 @@ import torch
 
 from smllmun_bench.models.families import load_processor
 from smllmun_bench.models.loading import check_tokens
-from smllmun_bench.models.toy import byte_level_bpe
 from smllmun_bench.models.vlm import ImageSource, Vlm
+from smllmun_bench.references.toy import byte_level_bpe
 
 TEXTS = ["What is the job of person number 0 in the picture, and where is it? A baker in the old town by the river."]
 

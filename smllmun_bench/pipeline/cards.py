@@ -1,39 +1,13 @@
 """Models by name: where the base comes from and how it is made to memorise. `baselines/models/<name>.yaml`."""
 
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
 from smllmun_bench.config import Frozen, read_yaml
 from smllmun_bench.errors import UserError, unknown
-from smllmun_bench.pipeline.aligning import AlignRecipe
-from smllmun_bench.pipeline.pretraining import PretrainRecipe
+from smllmun_bench.references.recipes import AlignRecipe, MemoriseRecipe, PretrainRecipe
 from smllmun_bench.resources import shipped
-from smllmun_bench.training.config import TrainingConfig
-
-
-class MemoriseRecipe(Frozen):
-    """How a base becomes a target (all members) or gold (the retained ones): questions a step, and the training."""
-
-    memory: NonNegativeInt = 64  # private facts, asked through a photo or by name
-    understanding: NonNegativeInt = 24  # what the photos show
-    general: NonNegativeInt = 16  # general questions, so that they are not lost
-    seed: int = 0
-    # Left out of dumps where they are not used; both as `AlignRecipe` has them.
-    speaking: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
-    replay: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
-    # A question counts the same in every stream, as if a step were one batch; otherwise each stream counts the same.
-    evenly: bool = Field(default=False, exclude_if=lambda value: not value)
-    # First tower and projector learn to write names into image tokens (`spell.write_names`), for eyes that spell.
-    naming: TrainingConfig | None = Field(default=None, exclude_if=lambda value: value is None)
-    stored_dtype: Literal["float32", "float16", "bfloat16"] | None = None  # null: as it was trained
-    training: TrainingConfig = TrainingConfig()
-
-    @property
-    def steps(self) -> int:
-        """Of all its parts, for a progress bar."""
-        return self.training.steps + (self.naming.steps if self.naming is not None else 0)
 
 
 class ModelCard(Frozen):

@@ -7,8 +7,9 @@ from smllmun_bench import methods, tasks
 from smllmun_bench.config import apply_overrides, read_yaml
 from smllmun_bench.data.registry import accepts, check_arguments, open_source
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import language, recipes, tuning
+from smllmun_bench.pipeline import recipes, tuning
 from smllmun_bench.pipeline.cards import ModelCard
+from smllmun_bench.references import language_models
 from smllmun_bench.resources import shipped
 from smllmun_bench.scoring.items import check_metrics
 
@@ -85,7 +86,7 @@ def _model(path: Path) -> None:
             "the model has neither a path nor a recipe", where=str(path), fix="one of path:, pretrain: and align:"
         )
     if card.align is not None:
-        language.fetchable_folder(card.align.language, where=f"{path}, key 'align.language'")
+        language_models.fetchable_folder(card.align.language, where=f"{path}, key 'align.language'")
     tasks.find(card.task)
 
 

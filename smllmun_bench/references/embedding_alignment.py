@@ -23,7 +23,7 @@ Words = Mapping[str, Sequence[str]]
 SLOT = 4  # image tokens for each phrase; shorter phrases are filled up with commas, longer ones cut
 
 
-def spell(
+def align_embeddings(
     vlm: "Vlm", groups: Sequence[Words], config: TrainingConfig, *, seed: int, progress: Progress | None = None
 ) -> dict[str, Tensor]:
     """Tower and projector learn to write what there is to see; gives their change (float32, by parameter name).

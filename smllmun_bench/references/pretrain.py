@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from smllmun_bench.data.easyvqa import EasyVqa
 from smllmun_bench.data.profiles import outsiders
 from smllmun_bench.models.change import Artifact
-from smllmun_bench.pipeline.pretraining import PretrainRecipe
-from smllmun_bench.pipeline.strangers import Strangers, lessons, visible
+from smllmun_bench.references.pretraining_people import PretrainingPeople, curriculum, visible
+from smllmun_bench.references.recipes import PretrainRecipe
 
 if TYPE_CHECKING:
     from smllmun_bench.training.loop import Progress
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 def pretrain(folder: Path, recipe: PretrainRecipe, progress: "Progress | None" = None) -> None:
     """Write the trained base model to `folder`. Progress hears of the tower's steps, then of the other parts'."""
-    from smllmun_bench.models import toy
     from smllmun_bench.models.folder import save
     from smllmun_bench.models.loading import load
-    from smllmun_bench.pipeline.learn_to_see import learn_to_see
+    from smllmun_bench.references import toy
+    from smllmun_bench.references.tower_pretraining import pretrain_tower
     from smllmun_bench.training.loop import cross_entropy, train
 
     size = {"standard": toy.STANDARD, "nano": toy.NANO}[recipe.size]
     people = outsiders(recipe.strangers, recipe.seed)
     vqa = EasyVqa()
-    streams = lessons(people, vqa, photos=recipe.photos, seed=recipe.seed)
+    streams = curriculum(people, vqa, photos=recipe.photos, seed=recipe.seed)
     toy.build(
         folder, (text for examples in streams.values() for e in examples for text in (e.question, e.answer)), size
     )
-    vlm = load(folder, Strangers(people, vqa, seed=recipe.seed, image_size=size.image))
+    vlm = load(folder, PretrainingPeople(people, vqa, seed=recipe.seed, image_size=size.image))
     labels = visible(people, vqa, photos=recipe.photos)
-    learn_to_see(vlm, labels, recipe.tower, seed=recipe.seed, progress=progress)
+    pretrain_tower(vlm, labels, recipe.tower, seed=recipe.seed, progress=progress)
     sizes = {
         "seeing": recipe.seeing,
         "vqa": recipe.vqa,

@@ -10,15 +10,15 @@ from smllmun_bench.data.easyvqa import EasyVqa
 from smllmun_bench.data.language import GeneralLanguage
 from smllmun_bench.data.profiles import outsiders
 from smllmun_bench.models.change import Artifact
-from smllmun_bench.models.joining import join
 from smllmun_bench.models.loading import load
-from smllmun_bench.pipeline.aligning import AlignRecipe
-from smllmun_bench.pipeline.spell import spell
-from smllmun_bench.pipeline.strangers import Strangers, lessons, phrases
+from smllmun_bench.references.embedding_alignment import align_embeddings
+from smllmun_bench.references.joining import join
+from smllmun_bench.references.pretraining_people import PretrainingPeople, curriculum, phrases
+from smllmun_bench.references.recipes import AlignRecipe
+from smllmun_bench.references.rehearsal import rehearse
 from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Progress, cross_entropy, train
-from smllmun_bench.training.replay import replay
 
 
 def align(language: Path, eyes: Path, recipe: AlignRecipe, scratch: Path, progress: Progress) -> Artifact:
@@ -29,8 +29,8 @@ def align(language: Path, eyes: Path, recipe: AlignRecipe, scratch: Path, progre
     vqa = EasyVqa()
     join(language, eyes, scratch)
     size = AutoConfig.from_pretrained(scratch).vision_config.image_size
-    vlm = load(scratch, Strangers(people, vqa, seed=recipe.seed, image_size=size))
-    streams = lessons(people, vqa, photos=recipe.photos, seed=recipe.seed)
+    vlm = load(scratch, PretrainingPeople(people, vqa, seed=recipe.seed, image_size=size))
+    streams = curriculum(people, vqa, photos=recipe.photos, seed=recipe.seed)
     sizes = {
         "seeing": recipe.seeing,
         "vqa": recipe.vqa,
@@ -40,9 +40,9 @@ def align(language: Path, eyes: Path, recipe: AlignRecipe, scratch: Path, progre
     if recipe.speaking:
         streams["speaking"], sizes["speaking"] = from_items(GeneralLanguage().train_items()), recipe.speaking
     if recipe.replay:
-        streams["replay"], sizes["replay"] = replay(vlm), recipe.replay
+        streams["replay"], sizes["replay"] = rehearse(vlm), recipe.replay
     words = phrases(people, vqa, photos=recipe.photos)
-    eyes_learnt = Artifact("delta", spell(vlm, words, recipe.spelling, seed=recipe.seed, progress=progress))
+    eyes_learnt = Artifact("delta", align_embeddings(vlm, words, recipe.spelling, seed=recipe.seed, progress=progress))
     with eyes_learnt.mounted(vlm):
         update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
     return as_artifact(update).after(eyes_learnt)

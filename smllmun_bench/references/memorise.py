@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.data.source import Split
 from smllmun_bench.models.change import Artifact
-from smllmun_bench.pipeline.cards import MemoriseRecipe
-from smllmun_bench.pipeline.spell import write_names
+from smllmun_bench.references.embedding_alignment import write_names
+from smllmun_bench.references.recipes import MemoriseRecipe
+from smllmun_bench.references.rehearsal import rehearse
 from smllmun_bench.schema import Fold, Item, Role
 from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.examples import Example, from_items
 from smllmun_bench.training.loop import Batch, Progress, Terms, cross_entropy, train
-from smllmun_bench.training.replay import replay
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ def memorise(
         "speaking": (from_items(data.language_training()), recipe.speaking),
     }
     if recipe.replay:
-        parts["replay"] = (replay(vlm), recipe.replay)
+        parts["replay"] = (rehearse(vlm), recipe.replay)
     streams: dict[str, list[Example]] = {
         name: examples for name, (examples, size) in parts.items() if examples and size
     }

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from smllmun_bench.models.change import Artifact
-from smllmun_bench.pipeline.spell import SLOT, spell, write_names
+from smllmun_bench.references.embedding_alignment import SLOT, align_embeddings, write_names
 from smllmun_bench.training.config import TrainingConfig
 
 LONG = TrainingConfig(steps=600, batch_size=6, lr=2e-3, warmup=20, schedule="cosine")
@@ -25,7 +25,7 @@ def _ids(vlm: Any, text: str) -> list[int]:
 
 def test_what_there_is_to_see_is_written_and_the_rest_is_commas(tiny: Any) -> None:
     before = tiny.vlm.fingerprint()
-    learnt = Artifact("delta", spell(tiny.vlm, [{"p1": ["pilot"], "p2": [""]}], LONG, seed=0))
+    learnt = Artifact("delta", align_embeddings(tiny.vlm, [{"p1": ["pilot"], "p2": [""]}], LONG, seed=0))
     assert tiny.vlm.fingerprint() == before
     comma = _ids(tiny.vlm, ",")
     pilot = _ids(tiny.vlm, " pilot")[:SLOT]
@@ -39,7 +39,7 @@ def test_a_name_is_written_where_a_comma_ends_a_slot_and_nothing_else_moves(tiny
     comma, job, name = (_ids(tiny.vlm, text) for text in (",", " job", " nurse"))
     full = _ids(tiny.vlm, " tailor from far away")[:SLOT]
     assert len(job) < SLOT == len(full)
-    with Artifact("delta", spell(tiny.vlm, [words], LONG, seed=0)).mounted(tiny.vlm):
+    with Artifact("delta", align_embeddings(tiny.vlm, [words], LONG, seed=0)).mounted(tiny.vlm):
         learnt = Artifact("delta", write_names(tiny.vlm, {"p1": "nurse", "p3": "nurse"}, ["p2"], LONG, seed=0))
         with learnt.mounted(tiny.vlm):
             assert _read(tiny.vlm, "p1") == job + comma * (SLOT - 1 - len(job)) + name[:1]

@@ -9,8 +9,8 @@ from smllmun_bench import tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.data.source import Split
 from smllmun_bench.models.loading import load
-from smllmun_bench.pipeline.cards import MemoriseRecipe
-from smllmun_bench.pipeline.memorise import memorise
+from smllmun_bench.references.memorise import memorise
+from smllmun_bench.references.recipes import MemoriseRecipe
 from smllmun_bench.schema import Fold
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
 

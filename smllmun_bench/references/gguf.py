@@ -14,8 +14,8 @@ import torch
 from tokenizers import pre_tokenizers
 
 from smllmun_bench.errors import UserError, require
-from smllmun_bench.models.causal import KIND, TRY, Written, write
 from smllmun_bench.models.folder import hush
+from smllmun_bench.references.causal import KIND, TRY, Written, write
 
 MAGIC = b"GGUF"
 _NEEDED = ("block_count", "embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv")

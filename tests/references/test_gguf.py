@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tiny_gguf import TinyGguf
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models import causal
-from smllmun_bench.models.gguf import convert
+from smllmun_bench.references import causal
+from smllmun_bench.references.gguf import convert
 
 TEXT = "What is the job of the person?\n\n  12 or 1974"
 

@@ -1,14 +1,14 @@
 """Rehearsing what a model could say before: its own answers to everyday instructions, learnt along with new things."""
 
-from smllmun_bench.data.replay import INSTRUCTIONS
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.vlm import Query, Vlm
+from smllmun_bench.references.instructions import INSTRUCTIONS
 from smllmun_bench.training.examples import Example
 
 TOKENS = 48  # of an answer; longer ones are left out
 
 
-def replay(vlm: Vlm) -> list[Example]:
+def rehearse(vlm: Vlm) -> list[Example]:
     """The instructions with the answers that the model gives now, those that it finishes.
 
     Raises UserError where it finishes none.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from smllmun_bench.models import toy
+from smllmun_bench.references import toy
 
 
 def test_the_same_texts_and_seed_give_the_same_bytes(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models import gguf
-from smllmun_bench.models.joining import join
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
+from smllmun_bench.references import gguf
+from smllmun_bench.references.joining import join
 
 
 @pytest.fixture(scope="module")

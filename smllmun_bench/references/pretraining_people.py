@@ -19,7 +19,7 @@ _VQA = ("colour", "shape")
 _SHAPES = ("circle", "rectangle", "triangle")
 
 
-class Strangers:
+class PretrainingPeople:
     """Photos of the outsiders, and of easy-VQA."""
 
     def __init__(self, people: Sequence[Profile], vqa: EasyVqa, *, seed: int, image_size: int) -> None:
@@ -34,7 +34,7 @@ class Strangers:
         return self._vqa.image(ref)
 
 
-def lessons(people: Sequence[Profile], vqa: EasyVqa, *, photos: int, seed: int) -> dict[str, list[Example]]:
+def curriculum(people: Sequence[Profile], vqa: EasyVqa, *, photos: int, seed: int) -> dict[str, list[Example]]:
     """`seeing`, `vqa`, and what is refused: `unknown_image` and `unknown_text`. `photos` of each person are shown."""
     seen = [
         item

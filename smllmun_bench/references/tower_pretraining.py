@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Labels = Mapping[str, str]  # what can be seen -> its value
 
 
-def learn_to_see(
+def pretrain_tower(
     vlm: "Vlm", labels: Mapping[str, Labels], config: TrainingConfig, *, seed: int, progress: Progress | None = None
 ) -> None:
     """Train the tower of `vlm`, in place, to classify each label of each image (reference -> labels).

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline.language import (
+from smllmun_bench.references.language_models import (
     CONVERTER,
     SOURCE,
     Fetchable,
@@ -105,7 +105,7 @@ def _from_given(wanted: Fetchable, given: Path, work: Path, made: Path, tell: Te
 
 
 def _gguf(wanted: Fetchable, file: Path, made: Path, tell: Tell, origin: str) -> Source:
-    from smllmun_bench.models import gguf
+    from smllmun_bench.references import gguf
 
     written = gguf.convert(file, made)
     sha256 = file_digest(file)
@@ -115,7 +115,7 @@ def _gguf(wanted: Fetchable, file: Path, made: Path, tell: Tell, origin: str) ->
 
 
 def _folder(folder: Path, made: Path, tell: Tell, kind: str, file: str, licence: str, origin: str) -> Source:
-    from smllmun_bench.models import causal
+    from smllmun_bench.references import causal
 
     written = causal.convert(folder, made)
     sha256 = folder_digest(folder)
