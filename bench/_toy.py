@@ -1,15 +1,15 @@
 """The shipped toy with its data, as the benchmarks use it."""
 
-from smllmun_bench.cli._shop import Asked, open_shop
-from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench import stages
+from smllmun_bench.cli._session import RunOptions, open_context
 from smllmun_bench.report.console import make_console
+from smllmun_bench.stages import RunContext
 
 
-def toy_shop(device: str = "cpu") -> Workshop:
-    asked = Asked("toy", "smllmun-toy", device=device, quiet=True)
-    return open_shop(asked, make_console(quiet=True)).shop
+def toy_shop(device: str = "cpu") -> RunContext:
+    asked = RunOptions("toy", "smllmun-toy", device=device, quiet=True)
+    return open_context(asked, make_console(quiet=True)).context
 
 
-def target_path(shop: Workshop) -> str:
-    return stages.target(shop).path
+def target_path(context: RunContext) -> str:
+    return stages.target(context).path

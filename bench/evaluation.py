@@ -11,8 +11,8 @@ from _usual import one_by_one
 
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline.predict import question_of
 from smllmun_bench.schema import Fold, Item, Kind
+from smllmun_bench.stages.predicting import question_of
 
 
 def main() -> None:
@@ -21,17 +21,17 @@ def main() -> None:
     options.add_argument("--batch-size", type=int, default=128)
     options.add_argument("--rounds", type=int, default=3)
     arguments = options.parse_args()
-    shop = toy_shop()
-    path = target_path(shop)
-    asked = [item for item in shop.data.evaluation(Fold.TEST) if item.kind is not Kind.CHOICE]
+    context = toy_shop()
+    path = target_path(context)
+    asked = [item for item in context.data.evaluation(Fold.TEST) if item.kind is not Kind.CHOICE]
     items: list[Item] = asked[:: max(1, len(asked) // arguments.items)][: arguments.items]
-    queries = [Query(question_of(item, shop.task), item.images) for item in items]
-    longest = shop.task.generation.max_new_tokens
-    plain = load(path, shop.data)
+    queries = [Query(question_of(item, context.task), item.images) for item in items]
+    longest = context.task.generation.max_new_tokens
+    plain = load(path, context.data)
     said: dict[str, list[str]] = {}
 
     def ours() -> None:
-        vlm = load(path, shop.data)  # a new one each round: nothing is remembered from the last
+        vlm = load(path, context.data)  # a new one each round: nothing is remembered from the last
         answers = vlm.generate(queries, max_new_tokens=longest, batch_size=arguments.batch_size)
         said["ours"] = [answer.text for answer in answers]
 
@@ -40,7 +40,7 @@ def main() -> None:
 
     for item in items:
         for ref in item.images:
-            shop.data.image(ref)  # both read finished images
+            context.data.image(ref)  # both read finished images
     ours_s, other_s = in_turns(ours, other, arguments.rounds)
     show(
         [

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from smllmun_bench.cli._shop import Asked, make_ahead, open_shop
-from smllmun_bench.pipeline import recipes
+from smllmun_bench.cli._session import RunOptions, make_ahead, open_context
 from smllmun_bench.pipeline.run import run
 from smllmun_bench.report.console import make_console
 from smllmun_bench.schema import Score
 from smllmun_bench.scoring.intervals import drawn_columns
+from smllmun_bench.stages import method_recipes
 
 KS = (0.0, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 LAMBDAS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
@@ -45,13 +45,15 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("results/runs/mask_study"))
     parser.add_argument("--out", type=Path, default=Path("docs/studies/mask_ablation.csv"))
     arguments = parser.parse_args()
-    asked = Asked(arguments.model, arguments.task, quiet=True)
-    opened = open_shop(asked, make_console(quiet=True))
-    chosen = [recipes.choose("smfa", arguments.model, point) for points in settings().values() for _, point in points]
+    asked = RunOptions(arguments.model, arguments.task, quiet=True)
+    session = open_context(asked, make_console(quiet=True))
+    chosen = [
+        method_recipes.choose("smfa", arguments.model, point) for points in settings().values() for _, point in points
+    ]
     found: dict[str, list[tuple[Score, ...]]] = defaultdict(list)
     figures: dict[str, list[dict[str, float]]] = defaultdict(list)
-    make_ahead(opened, asked, [(c, seed) for c in chosen for seed in range(arguments.seeds)], arguments.jobs)
-    for finished in run(opened.shop, chosen, range(arguments.seeds), opened.percent, arguments.runs):
+    make_ahead(session, asked, [(c, seed) for c in chosen for seed in range(arguments.seeds)], arguments.jobs)
+    for finished in run(session.context, chosen, range(arguments.seeds), session.percent, arguments.runs):
         name = finished.manifest.settings or finished.manifest.label
         found[name].append(finished.scores)
         figures[name].append(finished.manifest.figures)
@@ -61,7 +63,7 @@ def main() -> None:
     drawn = dict(zip(labels, drawn_columns([found[name] for name in names]), strict=True))
     exact = dict(zip(labels, [_means(found[name]) for name in names], strict=True))
     _write(arguments.out, exact, dict(zip(labels, [figures[name] for name in names], strict=True)))
-    own = recipes.choose("smfa", arguments.model).config.k
+    own = method_recipes.choose("smfa", arguments.model).config.k
     goal = _forget(exact[min((label for label in labels if label[0] == "smfa"), key=lambda label: abs(label[1] - own))])
     print(f"matched forgetting: mean of forget image and text = {goal:.3f} (SMFA at the k nearest to {own})")
     for column in KEPT:

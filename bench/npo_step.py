@@ -54,14 +54,14 @@ def main() -> None:
 
 
 def _side(side: str, steps: int, batch: int) -> dict[str, float]:
-    shop = toy_shop()
-    vlm = load(target_path(shop), shop.data)
-    data = UnlearningData(shop.data.training(Split.FORGET_TRAIN), shop.data.training(Split.RETAIN_TRAIN), ())
+    context = toy_shop()
+    vlm = load(target_path(context), context.data)
+    data = UnlearningData(context.data.training(Split.FORGET_TRAIN), context.data.training(Split.RETAIN_TRAIN), ())
     config = TrainingConfig(steps=steps, batch_size=batch, lora=None, lr=1e-5)
     reset_peak_memory()
     before = peak_memory_mb()
     started = time.perf_counter()
-    first = (_ours if side == "ours" else _other)(vlm, data, config, shop)
+    first = (_ours if side == "ours" else _other)(vlm, data, config, context)
     return {
         "seconds": (time.perf_counter() - started) / steps,
         "memory": max(peak_memory_mb() - before, 1e-3),
@@ -69,7 +69,7 @@ def _side(side: str, steps: int, batch: int) -> dict[str, float]:
     }
 
 
-def _ours(vlm: Vlm, data: UnlearningData, config: TrainingConfig, shop: object) -> float:
+def _ours(vlm: Vlm, data: UnlearningData, config: TrainingConfig, context: object) -> float:
     """The loss is that of `methods/npo.py`; the time includes what the reference log-probabilities cost."""
     rows = {"forget": streams.forget(data, config), "retain": streams.retain(data, config)}
     sums = Reference(vlm).sums(drawn(rows, config, seed=0)["forget"])
@@ -85,8 +85,8 @@ def _ours(vlm: Vlm, data: UnlearningData, config: TrainingConfig, shop: object) 
     return sum(update.history[0].values())
 
 
-def _other(vlm: Vlm, data: UnlearningData, config: TrainingConfig, shop) -> float:  # type: ignore[no-untyped-def]
-    reference = load(target_path(shop), shop.data).model.requires_grad_(False)
+def _other(vlm: Vlm, data: UnlearningData, config: TrainingConfig, context) -> float:  # type: ignore[no-untyped-def]
+    reference = load(target_path(context), context.data).model.requires_grad_(False)
     for name, weight in vlm.model.named_parameters():
         weight.requires_grad_(name.startswith(vlm.family.language) and name.endswith("proj.weight"))
     optimiser = torch.optim.AdamW([p for p in vlm.model.parameters() if p.requires_grad], lr=config.lr, weight_decay=0)

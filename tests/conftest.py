@@ -148,33 +148,32 @@ def nano_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     from filelock import FileLock
 
-    from smllmun_bench.pipeline import stages
+    from smllmun_bench import stages
 
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if base.name.startswith("popen-") else base  # workers of xdist have a folder each
     root = shared / TINY_STORE_KEY
     with FileLock(shared / f"{TINY_STORE_KEY}.lock"):
         if not (root / "complete").is_file():
-            shop = nano_shop(root)
+            context = nano_shop(root)
             for stage in (stages.base, stages.target, stages.gold):
-                stage(shop)
+                stage(context)
             (root / "complete").write_text("")
     return root
 
 
-def nano_shop(root: Path, **changes: object) -> "stages.Workshop":  # type: ignore[name-defined]  # noqa: F821
-    """A workshop for task and model nano on the store at `root`."""
+def nano_shop(root: Path, **changes: object) -> "stages.RunContext":  # type: ignore[name-defined]  # noqa: F821
+    """A context for task and model nano on the store at `root`."""
     from smllmun_bench import tasks
     from smllmun_bench.data.combined import TaskData
-    from smllmun_bench.pipeline import cards
-    from smllmun_bench.pipeline.models import Loader
-    from smllmun_bench.pipeline.stages import Workshop
+    from smllmun_bench.stages import RunContext, model_cards
+    from smllmun_bench.stages.loader import Loader
     from smllmun_bench.store.store import Store
 
     task = tasks.load("smllmun-nano")
     data = TaskData(task, task.forget_percents.default)
-    shop = Workshop(Store(root), task, data, cards.load("nano"), Loader(data, device="cpu", dtype="float32"))
-    return replace(shop, **changes)  # type: ignore[arg-type]
+    context = RunContext(Store(root), task, data, model_cards.load("nano"), Loader(data, device="cpu", dtype="float32"))
+    return replace(context, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

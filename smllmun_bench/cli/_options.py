@@ -23,7 +23,7 @@ def batch_size(text: str) -> int:
     >>> batch_size("auto"), batch_size("8")
     (256, 8)
     """
-    from smllmun_bench.pipeline.predict import AUTO_BATCH
+    from smllmun_bench.stages.predicting import AUTO_BATCH
 
     if text == "auto":
         return AUTO_BATCH

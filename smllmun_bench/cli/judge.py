@@ -173,7 +173,7 @@ def _judge(
 
         return Endpoint(settings, from_environment(key_env))
     if local is not None:
-        from smllmun_bench.cli._shop import stay_offline
+        from smllmun_bench.cli._session import stay_offline
         from smllmun_bench.judge.local import LocalModel
 
         stay_offline()

@@ -22,12 +22,12 @@ def metaeval(
 ) -> None:
     """Rank metrics by faithfulness (pools of models) and robustness (relearning, quantisation)."""
     from smllmun_bench.cli import _options
-    from smllmun_bench.cli._shop import Asked, open_shop, stay_offline
+    from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
-    from smllmun_bench.pipeline import recipes
     from smllmun_bench.pipeline.metaeval import Pools, metaeval, values_csv
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.stages import method_recipes
     from smllmun_bench.store.atomic import atomic_write
 
     stay_offline()
@@ -35,16 +35,15 @@ def metaeval(
     named = _options.names(method)
     if not named:
         raise UserError("no method is named", where="--method", fix="ga,npo,idk, say")
-    chosen = [recipes.choose(name, Path(model).name) for name in named]
-    opened = open_shop(Asked(model, task, forget_ratio, store=store, device=device, quiet=quiet), console)
-    findings = metaeval(opened.shop, chosen, Pools(size=pool), bits=bits)
+    chosen = [method_recipes.choose(name, Path(model).name) for name in named]
+    session = open_context(RunOptions(model, task, forget_ratio, store=store, device=device, quiet=quiet), console)
+    context = session.context
+    findings = metaeval(context, chosen, Pools(size=pool), bits=bits)
     lines = [
         (v.metric, *(_number(value) for value in (v.overall, v.faithfulness, v.relearning, v.quantisation)))
         for v in findings.verdicts
     ]
-    title = (
-        f"{opened.shop.task.name} · {opened.shop.card.name} · pools of {pool} · {', '.join(c.label for c in chosen)}"
-    )
+    title = f"{context.task.name} · {context.card.name} · pools of {pool} · {', '.join(c.label for c in chosen)}"
     columns = ("metric", "overall", "faithfulness", "relearning", f"quantisation, {bits} bit")
     console.print(lines_table(title, columns, lines))
     console.print("Faithfulness .5: cannot tell who saw the facts. Overall: harmonic mean with the mean robustness.")

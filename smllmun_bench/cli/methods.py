@@ -11,7 +11,7 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="A list of obje
     """List the unlearning methods."""
     from smllmun_bench import methods as catalogue
     from smllmun_bench.methods.base import suppresses
-    from smllmun_bench.pipeline import recipes
+    from smllmun_bench.stages import method_recipes
 
     rows: list[dict[str, object]] = []
     for name in catalogue.names():
@@ -26,7 +26,7 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="A list of obje
                 "changes": "suppression, weights unchanged" if suppresses(method) else "weights",
                 "also": ", ".join(method.aliases),
                 "needs": method.needs.words(),
-                "variants": ", ".join(f"@{variant}" for variant in recipes.variants(name)),
+                "variants": ", ".join(f"@{variant}" for variant in method_recipes.variants(name)),
             }
         )
     columns = ("name", "also", "fidelity", "changes", "description", "needs", "variants")

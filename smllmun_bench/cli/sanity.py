@@ -39,10 +39,12 @@ def sanity(
     if where is not None:
         found = planting.from_runs(where)
     else:
-        from smllmun_bench.cli._shop import Asked, open_shop, stay_offline
+        from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
 
         stay_offline()
-        found = planting.from_store(open_shop(Asked(model, task, forget_ratio, store=store, quiet=quiet), console).shop)
+        found = planting.from_store(
+            open_context(RunOptions(model, task, forget_ratio, store=store, quiet=quiet), console).context
+        )
     outcomes = fooled.sanity(found.items, found.target, found.gold, found.metrics, memory=found.memory)
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)

@@ -27,10 +27,10 @@ def build(
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Build base, target and gold, and hold them against what is promised of them."""
-    from smllmun_bench.cli._shop import Asked, open_shop, stay_offline
+    from smllmun_bench import stages
+    from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
-    from smllmun_bench.pipeline import stages
     from smllmun_bench.pipeline.promises import (
         FIGURES,
         PROMISES,
@@ -46,20 +46,22 @@ def build(
 
     stay_offline()
     console = make_console(quiet=quiet)
-    opened = open_shop(Asked(model, task, forget_ratio, store=store, quiet=quiet, finished_only=check), console)
-    shop = opened.shop
-    built = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
-    items = figure_items(shop, opened.percent)
+    session = open_context(
+        RunOptions(model, task, forget_ratio, store=store, quiet=quiet, finished_only=check), console
+    )
+    context = session.context
+    built = {"base": stages.base(context), "target": stages.target(context), "gold": stages.gold(context)}
+    items = figure_items(context, session.percent)
     figures: dict[str, Figures] = {}
     for name, ref in built.items():
         if ref is None:
             raise UserError("a model card that names its own target has no gold to build", where=f"model {model!r}")
-        with shop.watch(f"measuring {name}", items.count) as advance:
-            figures[name] = measure(shop, ref.path, items, on_done=advance)
-    untaught = stages.original(shop)
+        with context.watch(f"measuring {name}", items.count) as advance:
+            figures[name] = measure(context, ref.path, items, on_done=advance)
+    untaught = stages.original(context)
     if untaught is not None and items.language:
-        with shop.watch("measuring the original", len(items.language)) as advance:
-            figures["original"] = measure_original(shop, untaught.path, items, on_done=advance)
+        with context.watch("measuring the original", len(items.language)) as advance:
+            figures["original"] = measure_original(context, untaught.path, items, on_done=advance)
     lines = [(name, *(_cell(values.get(figure)) for figure in FIGURES)) for name, values in figures.items()]
     console.print(lines_table("", ("", *FIGURES), lines))
     if record is not None:

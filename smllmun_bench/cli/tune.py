@@ -13,8 +13,8 @@ from smllmun_bench.schema import Fold
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from smllmun_bench.pipeline.recipes import Chosen
     from smllmun_bench.pipeline.tuning import Point
+    from smllmun_bench.stages.method_recipes import Chosen
 
 
 def tune(
@@ -53,10 +53,11 @@ def tune(
     Test people are never asked.
     """
     from smllmun_bench import methods
-    from smllmun_bench.cli._shop import Asked, make_ahead, open_shop, stay_offline
+    from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, stay_offline
     from smllmun_bench.errors import UserError
-    from smllmun_bench.pipeline import recipes, tuning
+    from smllmun_bench.pipeline import tuning
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.stages import method_recipes
 
     stay_offline()
     tuning.check_fold(fold, allow_test=allow_test_selection)
@@ -66,35 +67,35 @@ def tune(
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
     if named == ["all"]:
         named = [name for name in methods.names() if tuning.space_path(name, Path(model).name).is_file()]
-    starts = [recipes.choose(name, Path(model).name, tuple(settings or ())) for name in named]
+    starts = [method_recipes.choose(name, Path(model).name, tuple(settings or ())) for name in named]
     paths = [tuning.space_path(start.method.name, Path(model).name) for start in starts]
     todo = [
         tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
         for path, start in zip(paths, starts, strict=True)
     ]
-    asked = Asked(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
-    asked = replace(asked, answer_dtype=answer_dtype and answer_dtype.value)
-    opened = open_shop(asked, console)
-    make_ahead(opened, asked, [(point.chosen, seed) for points in todo for point in points], jobs)
-    options = [
+    options = RunOptions(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
+    options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
+    session = open_context(options, console)
+    make_ahead(session, options, [(point.chosen, seed) for points in todo for point in points], jobs)
+    typed = [
         f"--model {model}{f' --task {task}' if task else ''} --seed {seed}",
         f"--budget {budget}" if budget else "",
         *(f"--set {setting}" for setting in settings or ()),
         f"--data {data.name}" if data else "",
     ]
-    options += [f"--limit {limit:g}" if limit is not None else ""]
-    options += [f"--device {device}" if device != "cpu" else ""]
-    options += [f"--answer-dtype {answer_dtype}" if answer_dtype is not None else ""]
-    options += ["--fold test --allow-test-selection" if fold is Fold.TEST else ""]
+    typed += [f"--limit {limit:g}" if limit is not None else ""]
+    typed += [f"--device {device}" if device != "cpu" else ""]
+    typed += [f"--answer-dtype {answer_dtype}" if answer_dtype is not None else ""]
+    typed += ["--fold test --allow-test-selection" if fold is Fold.TEST else ""]
     hopeless: list[str] = []
     for start, points in zip(starts, todo, strict=True):
-        tried = tuning.tune(opened.shop, points, seed=seed, allow_test=allow_test_selection)
+        tried = tuning.tune(session.context, points, seed=seed, allow_test=allow_test_selection)
         _tell(console, start, tried, fold)
         if tried[0].overall is None:
             hopeless.append(start.method.name)
         elif write:
-            command = f"smllmun-bench tune --method {start.method.name} {' '.join(part for part in options if part)}"
-            _write(start, tried[0], opened.shop.card.name, command, fold)
+            command = f"smllmun-bench tune --method {start.method.name} {' '.join(part for part in typed if part)}"
+            _write(start, tried[0], session.context.card.name, command, fold)
     console.print(tuning.NOTE if fold is Fold.VALIDATION else tuning.TEST_NOTE)
     if hopeless:
         raise UserError("no point of the space has a defined overall score", where=f"method {', '.join(hopeless)}")
@@ -122,12 +123,12 @@ def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: F
 
 def _write(start: "Chosen", best: "Point", model: str, command: str, fold: Fold) -> None:
     from smllmun_bench.config import apply_overrides
-    from smllmun_bench.pipeline import recipes
     from smllmun_bench.resources import shipped
+    from smllmun_bench.stages import method_recipes
 
     path = shipped("baselines") / start.method.name / f"{model}.yaml"
     config = apply_overrides(start.config, best.settings)
-    recipes.write(path, start.method, model, command, config, selected_on=fold.value)
+    method_recipes.write(path, start.method, model, command, config, selected_on=fold.value)
     typer.echo(f"recipe  {path}")
 
 

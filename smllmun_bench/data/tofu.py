@@ -21,7 +21,7 @@ PER_AUTHOR = 20
 _REAL = ("real_authors", "world_facts")
 
 
-class Asked(Upstream):
+class RunOptions(Upstream):
     """Perturbed configs have the last two; plain ones do not."""
 
     question: str
@@ -45,7 +45,7 @@ def tofu(
         yield from _authors(folder, retain, "retain_perturbed", Role.RETAIN)
         for name in _REAL:
             patterns = [part for config in (f"{name}_perturbed", name) for part in (config, f"{config}.json*")]
-            for number, (_, row) in enumerate(read(folder, Asked, *patterns, optional=True)):
+            for number, (_, row) in enumerate(read(folder, RunOptions, *patterns, optional=True)):
                 yield _entry(row, f"tofu.{name}.{number}", f"{name}-{number}", Role.REAL, (Use.EVALUATE,))
 
     files = [file for name in names for file in find(folder, name, f"{name}.json*")]
@@ -54,13 +54,13 @@ def tofu(
 
 def _authors(folder: Path, config: str, perturbed: str, role: Role) -> Iterator[Entry]:
     """Rows of one author stand together. The perturbed answers are joined by the question."""
-    other = {row.question: row for _, row in read(folder, Asked, perturbed, f"{perturbed}.json*", optional=True)}
-    for number, (_, row) in enumerate(read(folder, Asked, config, f"{config}.json*")):
+    other = {row.question: row for _, row in read(folder, RunOptions, perturbed, f"{perturbed}.json*", optional=True)}
+    for number, (_, row) in enumerate(read(folder, RunOptions, config, f"{config}.json*")):
         entity = f"{config}.author{number // PER_AUTHOR}"
         yield _entry(other.get(row.question, row), f"tofu.{config}.{number}", entity, role, BOTH)
 
 
-def _entry(row: Asked, item_id: str, entity: str, role: Role, uses: tuple[Use, ...]) -> Entry:
+def _entry(row: RunOptions, item_id: str, entity: str, role: Role, uses: tuple[Use, ...]) -> Entry:
     item = make_item(
         NAME,
         item_id,

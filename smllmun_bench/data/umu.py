@@ -35,7 +35,7 @@ class Pairs(Upstream):
         return self
 
 
-class Asked(Upstream):
+class RunOptions(Upstream):
     question: str
     answer: str
     options: dict[str, str | None] = Field(default_factory=dict)
@@ -55,8 +55,8 @@ class Asked(Upstream):
 
 
 class TwoModes(Upstream):
-    unimodal: dict[str, Asked] = Field(default_factory=dict)
-    multimodal: dict[str, Asked] = Field(
+    unimodal: dict[str, RunOptions] = Field(default_factory=dict)
+    multimodal: dict[str, RunOptions] = Field(
         default_factory=dict, validation_alias=AliasChoices("muitimodal", "multimodal")
     )
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import cards, export_steering
+from smllmun_bench.pipeline import export_steering
 from smllmun_bench.pipeline.export_card import Form, card_text, facts_text
-from smllmun_bench.pipeline.models import reference
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.run_folder import RunFolder
+from smllmun_bench.stages import model_cards
+from smllmun_bench.stages.loader import reference
 from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.overlays import PUT_TOGETHER
 from smllmun_bench.store.store import Store
@@ -78,7 +79,7 @@ def _start(manifest: RunManifest, store: Store, base: str | None) -> str:
                 same = folder.name if stage in PUT_TOGETHER else read_entry(folder, folder.name).digest
                 if same == wanted:
                     return str(folder)
-        card = cards.load(manifest.model) if manifest.model in cards.names() else None
+        card = model_cards.load(manifest.model) if manifest.model in model_cards.names() else None
         known = [path for path in (card.target, card.gold, card.path) if path] if card is not None else []
     else:
         known = [base]

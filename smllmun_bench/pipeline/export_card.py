@@ -3,8 +3,8 @@
 import json
 from typing import Literal
 
-from smllmun_bench.pipeline import cards
 from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.stages import model_cards
 
 Form = Literal["merged", "adapter", "delta", "module"]
 _SCORES = (
@@ -57,7 +57,7 @@ def card_text(manifest: RunManifest, form: Form, mechanism: str = "") -> str:
         f"| {words} | {'—' if vector[key] is None else f'{vector[key]:.3f}'} | {direction} |"
         for key, words, direction in _SCORES
     ]
-    licence = cards.load(manifest.model).licence if manifest.model in cards.names() else "unknown"
+    licence = model_cards.load(manifest.model).licence if manifest.model in model_cards.names() else "unknown"
     seed = "" if manifest.seed is None else f", seed {manifest.seed}"
     lines = [
         "---",

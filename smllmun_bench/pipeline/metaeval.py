@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import PositiveFloat, PositiveInt
 
+from smllmun_bench import stages
 from smllmun_bench.config import Frozen
 from smllmun_bench.data.source import Split
 from smllmun_bench.metrics.metaeval import Attacked, Verdict, ranked, verdict
-from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.models import ModelRef
-from smllmun_bench.pipeline.recipes import Chosen
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.schema import Item, Role
+from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.loader import ModelRef
+from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Entry, Request
 
@@ -47,30 +47,30 @@ class Findings:
     values: Mapping[str, Values]
 
 
-def metaeval(shop: Workshop, chosen: Sequence[Chosen], pools: Pools, *, bits: int = 4) -> Findings:
-    """Judge every metric on the request of `shop`.
+def metaeval(context: RunContext, chosen: Sequence[Chosen], pools: Pools, *, bits: int = 4) -> Findings:
+    """Judge every metric on the request of `context`.
 
     Faithfulness over `pools.size` targets and as many golds; robustness over one unlearned model per chosen method.
     Relearning teaches the training rows of every second person of the request; memory is measured on the others,
     so that what comes back was not taught. Everything is kept in the store.
     """
-    asked = _Asked.of(shop)
+    asked = _Asked.of(context)
     values: dict[str, Values] = {}
     for number in range(pools.size):
-        member = _variant(shop, pools, number)
-        values[f"target {number}"] = _measured(shop, asked, stages.target(member), None, None)
+        member = _variant(context, pools, number)
+        values[f"target {number}"] = _measured(context, asked, stages.target(member), None, None)
         gold = stages.gold(member)
         assert gold is not None, "the model card has a recipe, so it has a gold"
-        values[f"gold {number}"] = _measured(shop, asked, gold, None, None)
-    gold, target = stages.gold(shop), stages.target(shop)
+        values[f"gold {number}"] = _measured(context, asked, gold, None, None)
+    gold, target = stages.gold(context), stages.target(context)
     assert gold is not None
     attacks = ("relearned", f"{bits} bit")
     for attack in ("", *attacks):
-        values[f"gold {attack}".strip()] = _measured(shop, asked, gold, None, attack or None)
+        values[f"gold {attack}".strip()] = _measured(context, asked, gold, None, attack or None)
     for choice in chosen:
-        artifact = stages.unlearn(shop, target, choice.method, choice.config, seed=0)
+        artifact = stages.unlearn(context, target, choice.method, choice.config, seed=0)
         for attack in ("", *attacks):
-            values[f"{choice.label} {attack}".strip()] = _measured(shop, asked, target, artifact, attack or None)
+            values[f"{choice.label} {attack}".strip()] = _measured(context, asked, target, artifact, attack or None)
     names = sorted(set.intersection(*(set(found) for found in values.values())))
     labels = [choice.label for choice in chosen]
     return Findings(tuple(ranked([_judge(name, values, pools, labels, attacks) for name in names])), values)
@@ -85,50 +85,52 @@ class _Asked:
     taught: tuple[Item, ...]
 
     @classmethod
-    def of(cls, shop: Workshop) -> "_Asked":
-        items = [item for item in stages.questions(shop) if item.role is Role.FORGET]
+    def of(cls, context: RunContext) -> "_Asked":
+        items = [item for item in stages.questions(context) if item.role is Role.FORGET]
         people = sorted({item.entity_id for item in items})
         taught = set(people[1::2])
-        rows = shop.data.training(Split.FORGET_TRAIN, shop.fold)
+        rows = context.data.training(Split.FORGET_TRAIN, context.fold)
         return cls(
             tuple(item for item in items if item.entity_id not in taught),
-            tuple(shop.data.training(Split.NONMEMBER)),
+            tuple(context.data.training(Split.NONMEMBER)),
             tuple(row for row in rows if row.entity_id in taught),
         )
 
 
-def _variant(shop: Workshop, pools: Pools, number: int) -> Workshop:
-    recipe = shop.card.memorise
+def _variant(context: RunContext, pools: Pools, number: int) -> RunContext:
+    recipe = context.card.memorise
     factor = pools.lr_factors[number % len(pools.lr_factors)]
     training = recipe.training.model_copy(update={"lr": recipe.training.lr * factor})
     changed = recipe.model_copy(update={"seed": recipe.seed + number, "training": training})
-    return replace(shop, card=shop.card.model_copy(update={"memorise": changed}))
+    return replace(context, card=context.card.model_copy(update={"memorise": changed}))
 
 
-def _measured(shop: Workshop, asked: _Asked, model: ModelRef, artifact: Entry | None, attack: str | None) -> Values:
+def _measured(
+    context: RunContext, asked: _Asked, model: ModelRef, artifact: Entry | None, attack: str | None
+) -> Values:
     inputs = {
         "model": model.digest,
         "artifact": stages.change_digest(artifact) if artifact is not None else None,
         "attack": attack,
-        "items": shop.data.evaluation_digest([*asked.items, *asked.strangers, *asked.taught]),
-        "task": digest(shop.task.model_dump(mode="json")),
-        **shop.numerics(shop.loader),
+        "items": context.data.evaluation_digest([*asked.items, *asked.strangers, *asked.taught]),
+        "task": digest(context.task.model_dump(mode="json")),
+        **context.numerics(context.loader),
     }
 
     def make(folder: Path) -> None:
         from smllmun_bench.models.change import Artifact
         from smllmun_bench.pipeline.remembering import remembered
 
-        vlm = shop.loader.get(model)
+        vlm = context.loader.get(model)
         change = Artifact.load(artifact.path) if artifact is not None else Artifact("none")
         with ExitStack() as mounted:
             mounted.enter_context(change.mounted(vlm))
             if attack is not None:
                 mounted.enter_context(_attack(vlm, attack, asked).mounted(vlm))
-            found = remembered(vlm, asked.items, asked.strangers, shop.task, batch_size=shop.batch_size)
+            found = remembered(vlm, asked.items, asked.strangers, context.task, batch_size=context.batch_size)
         (folder / FIGURES).write_text(json.dumps(found, sort_keys=True, indent=1), encoding="utf-8")
 
-    entry = shop.store.get_or_make(Request("measure", VERSION, inputs), make, on_event=shop.on_event)
+    entry = context.store.get_or_make(Request("measure", VERSION, inputs), make, on_event=context.on_event)
     values: dict[str, float] = json.loads((entry.path / FIGURES).read_text(encoding="utf-8"))
     return values
 

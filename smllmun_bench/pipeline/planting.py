@@ -4,12 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smllmun_bench import tasks
+from smllmun_bench import stages, tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.predict import limited
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.predictions import read_predictions
@@ -18,6 +15,8 @@ from smllmun_bench.schema import Fold, Item, Prediction
 from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.gate import gate
 from smllmun_bench.scoring.items import TaskMetrics, score_items
+from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.predicting import limited
 
 PREDICTIONS = "predictions.parquet"
 
@@ -33,21 +32,21 @@ class Material:
     gate: str
 
 
-def from_store(shop: Workshop) -> Material:
+def from_store(context: RunContext) -> Material:
     """Asked through the stages of a run: what is in the store is not made again. Raises UserError without a gold."""
-    models = {"base": stages.base(shop), "target": stages.target(shop), "gold": stages.gold(shop)}
-    items = stages.questions(shop)
-    said = {name: stages.ask(shop, model, None, name)[1] for name, model in models.items() if model is not None}
+    models = {"base": stages.base(context), "target": stages.target(context), "gold": stages.gold(context)}
+    items = stages.questions(context)
+    said = {name: stages.predict(context, model, None, name)[1] for name, model in models.items() if model is not None}
     if "gold" not in said:
         raise UserError("planted models need a gold model", where="--model", fix="a model whose card has a gold")
     scores = {
-        name: score_items(items, predictions, shop.task.metrics, directions=shop.task.direction)
+        name: score_items(items, predictions, context.task.metrics, directions=context.task.direction)
         for name, predictions in said.items()
     }
     verdict = gate(scores["base"], scores["target"], scores["gold"])
-    title = f"{shop.task.name} · {shop.card.name}"
+    title = f"{context.task.name} · {context.card.name}"
     return Material(
-        title, items, said["target"], said["gold"], shop.task.metrics, verdict.measurable, verdict.verdict.value
+        title, items, said["target"], said["gold"], context.task.metrics, verdict.measurable, verdict.verdict.value
     )
 
 

@@ -9,10 +9,10 @@ from smllmun_bench.data.seeding import stable_int
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.match import exact
 from smllmun_bench.metrics.statistics import macro
-from smllmun_bench.pipeline.predict import predict, question_of
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.schema import Fold, Item, Kind, Modality, Prediction, Role
 from smllmun_bench.scoring.items import score_items
+from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.predicting import predict_items, question_of
 
 FIGURES = ("memory_image", "memory_text", "understanding", "general", "forget", "language")
 UNDERSTANDING_SAMPLE = 400
@@ -81,13 +81,13 @@ class FigureItems:
         return sum(map(len, (self.memory, self.understanding, self.general, self.language)))
 
 
-def figure_items(shop: Workshop, forget_percent: int) -> FigureItems:
+def figure_items(context: RunContext, forget_percent: int) -> FigureItems:
     """Raises UserError for a task whose data does not say who its members are."""
-    source = shop.data.benchmark
-    if not isinstance(source, RowSource) or shop.data.general is None:
-        raise UserError(f"task {shop.task.name!r} has no members or no general part to take the figures from")
+    source = context.data.benchmark
+    if not isinstance(source, RowSource) or context.data.general is None:
+        raise UserError(f"task {context.task.name!r} has no members or no general part to take the figures from")
     asked = [row for row in source.rows if row.use is Use.EVALUATE and row.fold != "nonmember"]
-    beside = shop.data.evaluation(Fold.TEST)
+    beside = context.data.evaluation(Fold.TEST)
     seeing = sorted(_of(asked, Role.UNDERSTANDING_RETAIN), key=lambda item: stable_int("toy", item.item_id))
     return FigureItems(
         tuple(item for item in _of(asked, Role.RETAIN) if item.kind is Kind.OPEN),
@@ -99,7 +99,7 @@ def figure_items(shop: Workshop, forget_percent: int) -> FigureItems:
 
 
 def measure(
-    shop: Workshop, path: str, items: FigureItems, *, on_done: Callable[[int], None] = lambda n: None
+    context: RunContext, path: str, items: FigureItems, *, on_done: Callable[[int], None] = lambda n: None
 ) -> Figures:
     """All figures of the model in the folder `path`, each in [0, 1].
 
@@ -109,36 +109,38 @@ def measure(
     from smllmun_bench.models.loading import load
     from smllmun_bench.models.vlm import Query
 
-    vlm = load(path, shop.data, device=shop.loader.device, dtype=shop.loader.dtype)
+    vlm = load(path, context.data, device=context.loader.device, dtype=context.loader.dtype)
     answers = vlm.generate(
-        [Query(question_of(item, shop.task), item.images) for item in items.memory],
-        max_new_tokens=shop.task.generation.max_new_tokens,
-        batch_size=shop.batch_size,
+        [Query(question_of(item, context.task), item.images) for item in items.memory],
+        max_new_tokens=context.task.generation.max_new_tokens,
+        batch_size=context.batch_size,
         on_done=on_done,
     )
     right = [exact(said.text, (i.answer, *i.accepted)) for i, said in zip(items.memory, answers, strict=True)]
     pairs = list(zip(items.memory, right, strict=True))
     rest = [*items.understanding, *items.general, *items.language]
-    predictions = predict(vlm, rest, shop.task, run_id=path, batch_size=shop.batch_size, on_done=on_done)
+    predictions = predict_items(vlm, rest, context.task, run_id=path, batch_size=context.batch_size, on_done=on_done)
     figures = {
         "memory_image": _mean([value for item, value in pairs if item.modality is Modality.IMAGE_TEXT]),
         "memory_text": _mean([value for item, value in pairs if item.modality is Modality.TEXT]),
-        "understanding": _headline(shop, items.understanding, predictions),
-        "general": _headline(shop, items.general, predictions),
+        "understanding": _headline(context, items.understanding, predictions),
+        "general": _headline(context, items.general, predictions),
         "forget": _mean([value for item, value in pairs if item.entity_id in items.forgotten]),
     }
-    return figures | ({"language": _headline(shop, items.language, predictions)} if items.language else {})
+    return figures | ({"language": _headline(context, items.language, predictions)} if items.language else {})
 
 
 def measure_original(
-    shop: Workshop, path: str, items: FigureItems, *, on_done: Callable[[int], None] = lambda n: None
+    context: RunContext, path: str, items: FigureItems, *, on_done: Callable[[int], None] = lambda n: None
 ) -> Figures:
     """What the language model in the folder `path` could say before it learnt anything: its `language` alone."""
     from smllmun_bench.models.loading import load
 
-    vlm = load(path, shop.data, device=shop.loader.device, dtype=shop.loader.dtype)
-    asked = predict(vlm, items.language, shop.task, run_id=path, batch_size=shop.batch_size, on_done=on_done)
-    return {"language": _headline(shop, items.language, asked)}
+    vlm = load(path, context.data, device=context.loader.device, dtype=context.loader.dtype)
+    asked = predict_items(
+        vlm, items.language, context.task, run_id=path, batch_size=context.batch_size, on_done=on_done
+    )
+    return {"language": _headline(context, items.language, asked)}
 
 
 def broken(figures: Mapping[str, Figures], promises: Sequence[Promise]) -> list[Promise]:
@@ -150,9 +152,9 @@ def _of(rows: Sequence[Row], role: Role) -> list[Item]:
     return [row.item for row in rows if row.item.role is role]
 
 
-def _headline(shop: Workshop, items: Sequence[Item], predictions: Sequence[Prediction]) -> float:
+def _headline(context: RunContext, items: Sequence[Item], predictions: Sequence[Prediction]) -> float:
     known = {item.item_id for item in items}
-    scores = score_items(items, [p for p in predictions if p.item_id in known], shop.task.metrics)
+    scores = score_items(items, [p for p in predictions if p.item_id in known], context.task.metrics)
     return macro([s.headline for s in scores], [s.entity_id or f"item {s.item_id}" for s in scores])
 
 

@@ -14,7 +14,7 @@ from smllmun_bench.schema import Fold
 from smllmun_bench.store.atomic import atomic_write
 
 if TYPE_CHECKING:
-    from smllmun_bench.pipeline.stages import Workshop
+    from smllmun_bench.stages import RunContext
 
 REFERENCES = ("base", "target", "gold")
 COLUMNS = tuple(Vector.model_fields)
@@ -125,30 +125,30 @@ def updated(golden: Golden, measured: Mapping[str, Entry]) -> Golden:
     return golden.model_copy(update={"entries": golden.entries | dict(measured), "tolerance": tolerance})
 
 
-def fresh(shop: "Workshop", output: Path) -> "Workshop":
-    """A workshop that takes base, target and gold from the store of `shop` and makes all else anew, below `output`:
+def fresh(context: "RunContext", output: Path) -> "RunContext":
+    """A context that takes base, target and gold from the store of `context` and makes all else anew, below `output`:
     the store would give back what older code had made."""
     from smllmun_bench.store.overlays import FreshStore
 
-    return replace(shop, store=FreshStore(output / "store", shop.store))
+    return replace(context, store=FreshStore(output / "store", context.store))
 
 
 def measure(
-    shop: "Workshop", methods: Sequence[str], golden: Golden, output: Path
+    context: "RunContext", methods: Sequence[str], golden: Golden, output: Path
 ) -> tuple[dict[str, Entry], dict[str, str]]:
     """Scores of the references and of each method with seed 0, and the errors of methods that failed.
 
-    `shop` is `fresh`; run folders go below `output`.
+    `context` is `fresh`; run folders go below `output`.
     """
-    from smllmun_bench.pipeline import recipes
     from smllmun_bench.pipeline.run import run
+    from smllmun_bench.stages import method_recipes
 
-    if shop.fold is not Fold.TEST:
+    if context.fold is not Fold.TEST:
         raise ValueError("goldens are of the test fold")
     measured: dict[str, Entry] = {}
     failed: dict[str, str] = {}
-    chosen = [recipes.choose(name, golden.model) for name in methods]
-    for finished in run(shop, chosen, [0], golden.forget_ratio, output / "runs"):
+    chosen = [method_recipes.choose(name, golden.model) for name in methods]
+    for finished in run(context, chosen, [0], golden.forget_ratio, output / "runs"):
         label = finished.manifest.label
         if finished.manifest.status == "failed":
             failed[label] = finished.manifest.error

@@ -10,8 +10,8 @@ from smllmun_bench.metrics.bleu import bleu
 from smllmun_bench.metrics.item_metrics import ITEM_METRICS
 from smllmun_bench.metrics.rouge import rouge_n
 from smllmun_bench.metrics.text import words
-from smllmun_bench.pipeline.predict import predict, question_of
 from smllmun_bench.schema import Item, Kind, Prediction
+from smllmun_bench.stages.predicting import predict_items, question_of
 from smllmun_bench.tasks import TaskSpec
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def remembered(
 
     `items` and `others` are evaluation items of one form. Metrics that apply to none of the items are left out.
     """
-    predictions = predict(vlm, items, task, run_id="-", batch_size=batch_size)
+    predictions = predict_items(vlm, items, task, run_id="-", batch_size=batch_size)
     pairs = list(zip(items, predictions, strict=True))
     values: dict[str, list[float]] = {}
     for name, metric in ITEM_METRICS.items():

@@ -5,13 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from smllmun_bench import __version__
+from smllmun_bench import __version__, stages
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.methods.base import suppresses
-from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.models import ModelRef
-from smllmun_bench.pipeline.recipes import Chosen
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.results.manifest import CostRecord, RunManifest, Vector
 from smllmun_bench.results.predictions import write_predictions
 from smllmun_bench.results.run_folder import ITEMS, PREDICTIONS, SCORES, replace_folder
@@ -21,6 +17,9 @@ from smllmun_bench.scoring.gate import Gate, gate
 from smllmun_bench.scoring.gold import Answers, to_gold
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.scoring.summary import Summary, overall, summarise
+from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.loader import ModelRef
+from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.atomic import atomic_write
 from smllmun_bench.store.environment import environment, source_digest
 from smllmun_bench.store.hashing import digest
@@ -56,7 +55,7 @@ class _References:
 
 
 def run(
-    shop: Workshop,
+    context: RunContext,
     chosen: Sequence[Chosen],
     seeds: Sequence[int],
     forget_percent: int,
@@ -66,29 +65,30 @@ def run(
 
     A method whose training fails (RunFailed) is written down as failed and does not stop the others.
     """
-    references = _references(shop, forget_percent, output)
+    references = _references(context, forget_percent, output)
     yield from (part for part in (references.base, references.target, references.gold) if part is not None)
     for choice in chosen:
         for seed in seeds:
-            yield _unlearned(shop, references, choice, seed, forget_percent, output)
+            yield _unlearned(context, references, choice, seed, forget_percent, output)
 
 
-def _references(shop: Workshop, forget_percent: int, output: Path) -> _References:
+def _references(context: RunContext, forget_percent: int, output: Path) -> _References:
     models: dict[str, ModelRef | None] = {
-        "base": stages.base(shop),
-        "target": stages.target(shop),
-        "gold": stages.gold(shop),
+        "base": stages.base(context),
+        "target": stages.target(context),
+        "gold": stages.gold(context),
     }
     asked: dict[str, tuple[Entry, ModelRef, Answers]] = {}
-    items = stages.questions(shop)
+    items = stages.questions(context)
     for name, model in models.items():
         if model is not None:
-            entry, predictions = stages.ask(shop, model, None, name)
+            entry, predictions = stages.predict(context, model, None, name)
             asked[name] = (
                 entry,
                 model,
                 Answers(
-                    score_items(items, predictions, shop.task.metrics, directions=shop.task.direction), predictions
+                    score_items(items, predictions, context.task.metrics, directions=context.task.direction),
+                    predictions,
                 ),
             )
     answers = {name: answered for name, (_, _, answered) in asked.items()}
@@ -97,8 +97,8 @@ def _references(shop: Workshop, forget_percent: int, output: Path) -> _Reference
     yardsticks = _Yardsticks(answers["target"], gold, verdict)
     finished: dict[str, Finished] = {}
     for name, (entry, model, answered) in asked.items():
-        record = _record(shop, forget_percent, entry, model).model_copy(
-            update={"run_id": _run_id(name, shop, forget_percent, None, entry), "label": name, "kind": "reference"}
+        record = _record(context, forget_percent, entry, model).model_copy(
+            update={"run_id": _run_id(name, context, forget_percent, None, entry), "label": name, "kind": "reference"}
         )
         finished[name] = _write(output, record, items, answered, yardsticks)
     start = models["target"]
@@ -107,11 +107,11 @@ def _references(shop: Workshop, forget_percent: int, output: Path) -> _Reference
 
 
 def _unlearned(
-    shop: Workshop, references: _References, choice: Chosen, seed: int, forget_percent: int, output: Path
+    context: RunContext, references: _References, choice: Chosen, seed: int, forget_percent: int, output: Path
 ) -> Finished:
-    trained = {"dtype": shop.loader.dtype} if shop.loader.dtype != "float32" else {}
+    trained = {"dtype": context.loader.dtype} if context.loader.dtype != "float32" else {}
     config = choice.config.model_dump(mode="json")
-    settings = digest({"label": choice.label, "config": config, "data": shop.data.benchmark.digest, **trained})
+    settings = digest({"label": choice.label, "config": config, "data": context.data.benchmark.digest, **trained})
     common = {
         "label": choice.label,
         "kind": "test-time" if suppresses(choice.method) else "weights",
@@ -125,20 +125,20 @@ def _unlearned(
         "gold_run": references.gold.manifest.run_id if references.gold is not None else None,
     }
     try:
-        artifact = stages.unlearn(shop, references.model, choice.method, choice.config, seed)
-        entry, predictions = stages.ask(shop, references.model, artifact, f"{choice.label}, seed {seed}")
+        artifact = stages.unlearn(context, references.model, choice.method, choice.config, seed)
+        entry, predictions = stages.predict(context, references.model, artifact, f"{choice.label}, seed {seed}")
     except RunFailed as failure:
-        record = _record(shop, forget_percent, None, references.model).model_copy(
+        record = _record(context, forget_percent, None, references.model).model_copy(
             update=common
             | {"run_id": f"{choice.label}-s{seed}-{settings[:8]}", "status": "failed", "error": str(failure)}
         )
         return _write_failed(output, record, references.yardsticks.gate)
     about = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))
-    record = _record(shop, forget_percent, entry, references.model)
+    record = _record(context, forget_percent, entry, references.model)
     record = record.model_copy(
         update=common
         | {
-            "run_id": _run_id(choice.label, shop, forget_percent, seed, entry),
+            "run_id": _run_id(choice.label, context, forget_percent, seed, entry),
             "keys": record.keys | {"unlearn": artifact.key},
             "digests": record.digests | {"artifact": stages.change_digest(artifact)},
             "figures": about["figures"],
@@ -154,14 +154,16 @@ def _unlearned(
             ),
         }
     )
-    items = stages.questions(shop)
-    answered = Answers(score_items(items, predictions, shop.task.metrics, directions=shop.task.direction), predictions)
+    items = stages.questions(context)
+    answered = Answers(
+        score_items(items, predictions, context.task.metrics, directions=context.task.direction), predictions
+    )
     return _write(output, record, items, answered, references.yardsticks)
 
 
-def _run_id(label: str, shop: Workshop, forget_percent: int, seed: int | None, entry: Entry) -> str:
-    task = shop.task.name.replace("/", ".")  # a run is one folder, not one below another
-    parts = [label, shop.card.name, task, f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
+def _run_id(label: str, context: RunContext, forget_percent: int, seed: int | None, entry: Entry) -> str:
+    task = context.task.name.replace("/", ".")  # a run is one folder, not one below another
+    parts = [label, context.card.name, task, f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
     return "-".join([*parts, entry.key[:8]])
 
 
@@ -171,28 +173,28 @@ def _backend(entry: Entry | None) -> str:
     return str(asked.get("backend", "transformers"))
 
 
-def _record(shop: Workshop, forget_percent: int, entry: Entry | None, model: ModelRef) -> RunManifest:
+def _record(context: RunContext, forget_percent: int, entry: Entry | None, model: ModelRef) -> RunManifest:
     return RunManifest(
         run_id="-",
         status="done",
         label="-",
         kind="reference",
         fidelity=None,
-        model=shop.card.name,
-        task=shop.task.name,
-        task_version=shop.task.version,
-        fold=shop.fold.value,
+        model=context.card.name,
+        task=context.task.name,
+        task_version=context.task.version,
+        fold=context.fold.value,
         forget_ratio=forget_percent / 100,
         seed=None,
-        limit=shop.limit,
+        limit=context.limit,
         config=None,
         recipe_source="",
         backend=_backend(entry),
-        precision=shop.asking.dtype,
+        precision=context.asking.dtype,
         keys={"predict": entry.key} if entry is not None else {},
         digests={
-            "data": shop.data.benchmark.digest,
-            "task": digest(shop.task.model_dump(mode="json")),
+            "data": context.data.benchmark.digest,
+            "task": digest(context.task.model_dump(mode="json")),
             "model": model.digest,
             "code": source_digest(),
         }

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from pydantic import Field, JsonValue, PositiveInt
 
+from smllmun_bench import stages
 from smllmun_bench.config import Frozen, apply_overrides, read_yaml
 from smllmun_bench.errors import RunFailed, UserError
-from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.models import ModelRef
-from smllmun_bench.pipeline.recipes import Chosen
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.resources import shipped
 from smllmun_bench.schema import Fold
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
+from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.loader import ModelRef
+from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.store import Entry
 
 NOTE = (
@@ -97,7 +97,7 @@ def check_fold(fold: Fold, *, allow_test: bool) -> None:
 
 
 def tune(
-    shop: Workshop,
+    context: RunContext,
     todo: Sequence[Point],
     *,
     seed: int = 0,
@@ -109,33 +109,33 @@ def tune(
     Raises UserError for any fold but validation. With `allow_test` the caller answers for it, and has to stamp what
     comes out (`recipes.write(..., selected_on="test")`).
     """
-    check_fold(shop.fold, allow_test=allow_test)
-    target = stages.target(shop)
-    before = _vector(shop, target, None, "target")
-    blank = _vector(shop, stages.base(shop), None, "base")
+    check_fold(context.fold, allow_test=allow_test)
+    target = stages.target(context)
+    before = _vector(context, target, None, "target")
+    blank = _vector(context, stages.base(context), None, "base")
     stand_in = replace(before, forget_image=blank.forget_image, forget_text=blank.forget_text)
     tried = []
     for point in todo:
-        tried.append(_tried(shop, target, point, seed, before, stand_in))
+        tried.append(_tried(context, target, point, seed, before, stand_in))
         on_point(tried[-1])
     return sorted(tried, key=lambda point: (point.overall is None, -(point.overall or 0.0)))
 
 
 def _tried(
-    shop: Workshop, target: ModelRef, point: Point, seed: int, before: ScoreVector, stand_in: ScoreVector
+    context: RunContext, target: ModelRef, point: Point, seed: int, before: ScoreVector, stand_in: ScoreVector
 ) -> Point:
     try:
-        artifact = stages.unlearn(shop, target, point.chosen.method, point.chosen.config, seed)
-        vector = _vector(shop, target, artifact, ", ".join(point.settings))
+        artifact = stages.unlearn(context, target, point.chosen.method, point.chosen.config, seed)
+        vector = _vector(context, target, artifact, ", ".join(point.settings))
     except RunFailed as failure:
         return replace(point, error=failure.what)
     return replace(point, vector=vector, overall=overall(vector, before, stand_in))
 
 
-def _vector(shop: Workshop, model: ModelRef, artifact: Entry | None, name: str) -> ScoreVector:
-    _, predictions = stages.ask(shop, model, artifact, name)
+def _vector(context: RunContext, model: ModelRef, artifact: Entry | None, name: str) -> ScoreVector:
+    _, predictions = stages.predict(context, model, artifact, name)
     return summarise(
-        score_items(stages.questions(shop), predictions, shop.task.metrics, directions=shop.task.direction)
+        score_items(stages.questions(context), predictions, context.task.metrics, directions=context.task.direction)
     ).vector
 
 

@@ -7,11 +7,12 @@ from smllmun_bench import methods, tasks
 from smllmun_bench.config import apply_overrides, read_yaml
 from smllmun_bench.data.registry import accepts, check_arguments, open_source
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import recipes, tuning
-from smllmun_bench.pipeline.cards import ModelCard
+from smllmun_bench.pipeline import tuning
 from smllmun_bench.references import language_models
 from smllmun_bench.resources import shipped
 from smllmun_bench.scoring.items import check_metrics
+from smllmun_bench.stages import method_recipes
+from smllmun_bench.stages.model_cards import ModelCard
 
 
 def shipped_files() -> list[Path]:
@@ -91,17 +92,17 @@ def _model(path: Path) -> None:
 
 
 def _recipe(path: Path) -> None:
-    recipes.read(path, methods.get(path.resolve().parent.name, where=str(path)))
+    method_recipes.read(path, methods.get(path.resolve().parent.name, where=str(path)))
 
 
 def _variant(path: Path) -> None:
     method = methods.get(path.resolve().parents[1].name, where=str(path))
-    apply_overrides(method.config(), read_yaml(path, recipes.Variant).settings, where=str(path))
+    apply_overrides(method.config(), read_yaml(path, method_recipes.Variant).settings, where=str(path))
 
 
 def _space(path: Path) -> None:
     method = methods.get(path.resolve().parent.name, where=str(path))
-    start = recipes.Chosen(method.name, method, method.config(), "")
+    start = method_recipes.Chosen(method.name, method, method.config(), "")
     tuning.points(tuning.read_space(path), start, where=str(path))
 
 

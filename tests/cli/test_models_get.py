@@ -248,7 +248,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, file: Path) -> None:
 def test_a_killed_one_is_never_read_and_cleared_away_later(tmp_path: Path, file: Path) -> None:
     """Killed when the folder is all but in its place."""
     killed = (
-        "import os, signal, sys; from pathlib import Path; from smllmun_bench.pipeline import fetching\n"
+        "import os, signal, sys; from pathlib import Path; from smllmun_bench.references import fetching\n"
         "fetching.get(Path(sys.argv[1]), 'small', given=Path(sys.argv[2]),"
         " tell=lambda line: os.kill(os.getpid(), signal.SIGKILL))"
     )

@@ -112,7 +112,7 @@ def test_a_failed_method_is_told_and_the_others_go_on_unless_strict(
 
     seen = []
 
-    def fail(shop, start, method, config, seed):
+    def fail(context, start, method, config, seed):
         seen.append(method.name)
         raise RunFailed("the loss is no number")
 
@@ -127,7 +127,7 @@ def test_ctrl_c_is_one_line_and_130(store: Path, tmp_path: Path, monkeypatch: py
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline_run.stages, "ask", stop)
+    monkeypatch.setattr(pipeline_run.stages, "predict", stop)
     result = invoke("run", "-m", "ga", *NANO, "--limit", "2", "--store", store, "--output", tmp_path)
     assert result.exit_code == 130
     assert "nothing finished is lost: run the same command again" in result.stderr

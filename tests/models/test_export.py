@@ -11,18 +11,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from smllmun_bench import tasks
+from smllmun_bench import stages, tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline import cards, recipes, stages
-from smllmun_bench.pipeline.models import Loader
-from smllmun_bench.pipeline.predict import question_of
 from smllmun_bench.pipeline.run import run
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.results.predictions import read_predictions
 from smllmun_bench.results.run_folder import PREDICTIONS
+from smllmun_bench.stages import RunContext, method_recipes, model_cards
+from smllmun_bench.stages.loader import Loader
+from smllmun_bench.stages.predicting import question_of
 from smllmun_bench.store.store import Store
 
 STEPS = ("training.steps=2", "training.batch_size=4", "training.lr=0.2")
@@ -37,15 +36,20 @@ def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     task = task.model_copy(update={"generation": task.generation.model_copy(update={"max_new_tokens": 4})})
     data = TaskData(task, 15)
     folder = str(tiny_folder)
-    card = cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder)
-    shop = Workshop(Store(root / "store"), task, data, card, Loader(data, device="cpu", dtype="float32"), limit=2)
-    chosen = [recipes.choose("ga", "tiny", LORA), recipes.choose("smfa", "tiny", (*LORA, "mask=conflict"))]
-    chosen.append(recipes.choose("name-filter", "tiny"))
-    chosen.append(recipes.choose("mllmeraser", "tiny", ("strength=3000", "null_share=0.5", "pgd=null", "pairs=4")))
-    runs = {done.manifest.label: done for done in run(shop, chosen, [0], 15, root / "out")}
+    card = model_cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder)
+    context = RunContext(Store(root / "store"), task, data, card, Loader(data, device="cpu", dtype="float32"), limit=2)
+    chosen = [
+        method_recipes.choose("ga", "tiny", LORA),
+        method_recipes.choose("smfa", "tiny", (*LORA, "mask=conflict")),
+    ]
+    chosen.append(method_recipes.choose("name-filter", "tiny"))
+    chosen.append(
+        method_recipes.choose("mllmeraser", "tiny", ("strength=3000", "null_share=0.5", "pgd=null", "pairs=4"))
+    )
+    runs = {done.manifest.label: done for done in run(context, chosen, [0], 15, root / "out")}
     return {
         "root": root,
-        "shop": shop,
+        "context": context,
         "base": folder,
         "ga": runs["ga"],
         "smfa": runs["smfa"],
@@ -61,22 +65,22 @@ def invoke(made: dict[str, Any], label: str, out: Path, *more: str, base: bool =
 
 
 def answers(vlm: Any, made: dict[str, Any]) -> list[str]:
-    shop = made["shop"]
-    items = [item for item in stages.questions(shop) if item.kind.value == "open"]
-    queries = [Query(question_of(item, shop.task), item.images) for item in items]
+    context = made["context"]
+    items = [item for item in stages.questions(context) if item.kind.value == "open"]
+    queries = [Query(question_of(item, context.task), item.images) for item in items]
     return [answer.text for answer in vlm.generate(queries, max_new_tokens=4)]
 
 
 def said(made: dict[str, Any], label: str) -> list[str]:
     rows = {row.item_id: row.text for row in read_predictions(made[label].folder / PREDICTIONS)}
-    return [rows[item.item_id] for item in stages.questions(made["shop"]) if item.kind.value == "open"]
+    return [rows[item.item_id] for item in stages.questions(made["context"]) if item.kind.value == "open"]
 
 
 @pytest.mark.parametrize("label", ["ga", "smfa", "target"])
 def test_a_merged_folder_answers_as_the_run_did(made: dict[str, Any], label: str, tmp_path: Path) -> None:
     result = invoke(made, label, tmp_path / "m")
     assert result.exit_code == 0, result.stderr
-    assert answers(load(tmp_path / "m", made["shop"].data), made) == said(made, label)
+    assert answers(load(tmp_path / "m", made["context"].data), made) == said(made, label)
     assert (said(made, label) == said(made, "target")) == (label == "target")  # the runs do say something else
     names = {path.name for path in (tmp_path / "m").iterdir()}
     assert {"config.json", "model.safetensors", "chat_template.jinja", "README.md", "unlearning.json"} <= names
@@ -87,7 +91,7 @@ def test_an_adapter_is_loaded_by_peft_alone(made: dict[str, Any], tmp_path: Path
     from peft import PeftModel
 
     assert invoke(made, "ga", tmp_path / "a", "--as", "adapter").exit_code == 0
-    vlm = load(made["base"], made["shop"].data)
+    vlm = load(made["base"], made["context"].data)
     wrapped = PeftModel.from_pretrained(vlm.model, tmp_path / "a")
     vlm.model = wrapped.merge_and_unload()
     assert answers(vlm, made) == said(made, "ga")
@@ -109,7 +113,7 @@ def _imported(path: Path) -> Any:
 def test_a_delta_is_put_on_by_the_module_beside_it(made: dict[str, Any], label: str, tmp_path: Path) -> None:
     assert invoke(made, label, tmp_path / "d", "--as", "delta").exit_code == 0
     module = _imported(tmp_path / "d" / "apply_delta.py")
-    vlm = load(made["base"], made["shop"].data)
+    vlm = load(made["base"], made["context"].data)
     module.apply_delta(vlm.model)
     assert answers(vlm, made) == said(made, label)
 
@@ -118,7 +122,7 @@ def test_a_delta_is_put_on_by_the_module_beside_it(made: dict[str, Any], label: 
 def test_what_acts_while_the_model_answers_is_a_module(made: dict[str, Any], label: str, tmp_path: Path) -> None:
     assert invoke(made, label, tmp_path / "m", "--as", "module").exit_code == 0
     module = _imported(tmp_path / "m" / "unlearned.py")
-    with module.unlearned(made["base"], made["shop"].data) as vlm:
+    with module.unlearned(made["base"], made["context"].data) as vlm:
         assert answers(vlm, made) == said(made, label)
     assert label == "mllmeraser" or said(made, label) != said(made, "target")  # an untrained model may not be moved
 
@@ -128,14 +132,14 @@ def first_words(made: dict[str, Any], model: Any, processor: Any, batch: int) ->
     import torch
 
     rows = []
-    items = [item for item in stages.questions(made["shop"]) if item.kind.value == "open"]
+    items = [item for item in stages.questions(made["context"]) if item.kind.value == "open"]
     for kind in (True, False):  # with and without pictures
         alike = [item for item in items if bool(item.images) == kind]
         for at in range(0, len(alike), batch):
             talks = [
                 [{"role": "user", "content": [
-                    *({"type": "image", "image": made["shop"].data.image(ref)} for ref in item.images),
-                    {"type": "text", "text": question_of(item, made["shop"].task)},
+                    *({"type": "image", "image": made["context"].data.image(ref)} for ref in item.images),
+                    {"type": "text", "text": question_of(item, made["context"].task)},
                 ]}]
                 for item in alike[at : at + batch]
             ]  # fmt: skip
@@ -168,10 +172,10 @@ def test_steering_is_put_on_plain_transformers(made: dict[str, Any], batch: int,
     torch.testing.assert_close(first_words(made, model, processor, batch), plain, atol=0, rtol=0)  # off again
     assert (steered - plain).abs().max() > 0.01
 
-    items = [item for item in stages.questions(made["shop"]) if item.kind.value == "open"]
+    items = [item for item in stages.questions(made["context"]) if item.kind.value == "open"]
     items = [item for kind in (True, False) for item in items if bool(item.images) == kind]
-    pairs = [(Query(question_of(item, made["shop"].task), item.images), item.answer) for item in items]
-    vlm = load(made["base"], made["shop"].data)
+    pairs = [(Query(question_of(item, made["context"].task), item.images), item.answer) for item in items]
+    vlm = load(made["base"], made["context"].data)
     with Artifact.load(tmp_path / "m").mounted(vlm):
         ours = [row[0] for row in vlm.answer_logprobs(pairs)]
     encoded = [vlm.encode(query, answer) for query, answer in pairs]

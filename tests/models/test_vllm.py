@@ -21,13 +21,12 @@ from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.models import vllm
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline import cards, recipes
-from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.run import run
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.results import manifest
 from smllmun_bench.results.predictions import read_predictions
 from smllmun_bench.results.run_folder import PREDICTIONS
+from smllmun_bench.stages import RunContext, method_recipes, model_cards
+from smllmun_bench.stages.loader import Loader
 from smllmun_bench.store.store import Store
 
 
@@ -183,14 +182,14 @@ def test_a_run_is_asked_by_vllm_except_where_something_acts(
     task = tasks.load("smllmun-nano")
     task = task.model_copy(update={"generation": task.generation.model_copy(update={"max_new_tokens": 4})})
     data, folder = TaskData(task, 15), str(tiny_folder)
-    card = cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder)
+    card = model_cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder)
     steps = ("training.steps=2", "training.batch_size=4", "training.lr=0.2", "training.lora=null")
-    chosen = [recipes.choose("ga", "tiny", steps), recipes.choose("name-filter", "tiny")]
+    chosen = [method_recipes.choose("ga", "tiny", steps), method_recipes.choose("name-filter", "tiny")]
     rows: dict[str, dict[str, Any]] = {}
     for backend in ("transformers", "vllm"):
         loader = Loader(data, device="cpu", dtype="float32")
-        shop = Workshop(Store(tmp_path / "store"), task, data, card, loader, limit=1, backend=backend)  # type: ignore[arg-type]
-        finished = list(run(shop, chosen, [0], 15, tmp_path / backend))
+        context = RunContext(Store(tmp_path / "store"), task, data, card, loader, limit=1, backend=backend)  # type: ignore[arg-type]
+        finished = list(run(context, chosen, [0], 15, tmp_path / backend))
         rows[backend] = {part.manifest.label: part for part in finished}
         if backend == "vllm":
             assert backend_lines(finished) == ["asked by transformers: name-filter", "asked by vllm: base, target, ga"]

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from smllmun_bench.pipeline import recipes, stages
+from smllmun_bench import stages
 from smllmun_bench.pipeline.metaeval import Pools, metaeval, values_csv
 from smllmun_bench.pipeline.remembering import remembered, weigh
 from smllmun_bench.schema import Item, Role
+from smllmun_bench.stages import method_recipes
 
 
 def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_shop: Any) -> None:
@@ -29,24 +30,25 @@ def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_shop: 
 @pytest.mark.slow
 def test_metrics_are_ranked_on_nano(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
-    shop = make_shop(tmp_path / "store")
-    findings = metaeval(shop, [recipes.choose("ga", "nano")], Pools(size=2))
+    context = make_shop(tmp_path / "store")
+    findings = metaeval(context, [method_recipes.choose("ga", "nano")], Pools(size=2))
     by_name = {verdict.metric: verdict for verdict in findings.verdicts}
     assert by_name["probability"].faithfulness > by_name["length"].faithfulness - 0.5
     assert {"mia_loss", "extraction_strength", "truth_share", "key_fact"} <= set(by_name)
     assert {"target 0", "gold 1", "gold relearned", "ga", "ga relearned", "ga 4 bit"} <= set(findings.values)
     assert values_csv(findings).count("\n") == 1 + sum(map(len, findings.values.values()))
-    again = metaeval(replace(shop), [recipes.choose("ga", "nano")], Pools(size=2))
+    again = metaeval(replace(context), [method_recipes.choose("ga", "nano")], Pools(size=2))
     assert again == findings
 
 
 @pytest.mark.slow
 def test_the_target_remembers_more_than_gold(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
-    shop = make_shop(tmp_path / "store")
-    items = [i for i in stages.questions(shop) if i.role is Role.FORGET and not i.images]
+    context = make_shop(tmp_path / "store")
+    items = [i for i in stages.questions(context) if i.role is Role.FORGET and not i.images]
     knows, blank = (
-        remembered(shop.loader.get(model(shop)), items, (), shop.task) for model in (stages.target, stages.gold)
+        remembered(context.loader.get(model(context)), items, (), context.task)
+        for model in (stages.target, stages.gold)
     )
     for metric in ("key_fact", "probability", "truth_share", "exact_memorisation"):
         assert knows[metric] > blank[metric], metric

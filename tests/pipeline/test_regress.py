@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
 from smllmun_bench.pipeline import regress
+from smllmun_bench.stages import predicting
 
 
 def run_regress(golden: Path, store: Path, *more: str):
@@ -60,11 +61,8 @@ def test_a_metric_that_broke_is_caught(recorded: Path, monkeypatch: pytest.Monke
 def test_a_prompt_that_changed_is_caught(
     recorded: Path, nano_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from smllmun_bench.pipeline import predict
-    from smllmun_bench.pipeline.stages import asking
 
-    for module in (predict, asking):
-        monkeypatch.setattr(module, "question_of", lambda item, task: "Hm?")
+    monkeypatch.setattr(predicting, "question_of", lambda item, task: "Hm?")
     shutil.copytree(nano_store, tmp_path / "store")
     result = run_regress(recorded, tmp_path / "store")
     assert result.exit_code == 1

@@ -12,20 +12,19 @@ from typing import Any
 import pytest
 import torch
 
-from smllmun_bench import tasks
+from smllmun_bench import stages, tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline import cards, recipes, stages
-from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.run import Finished, run
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.report.leaderboard import leaderboard_tables
 from smllmun_bench.results import manifest
 from smllmun_bench.results.leaderboard import standings
 from smllmun_bench.results.predictions import read_predictions
 from smllmun_bench.results.run_folder import ITEMS, PREDICTIONS, SCORES, find_runs
 from smllmun_bench.results.scored_items import read_scored_items
+from smllmun_bench.stages import RunContext, method_recipes, model_cards
+from smllmun_bench.stages.loader import Loader
 from smllmun_bench.store.store import Action, StageEvent, Store
 
 QUICK = ("training.steps=2", "training.batch_size=4")
@@ -37,23 +36,23 @@ def data() -> TaskData:
 
 
 @pytest.fixture
-def shop_at(tiny_folder: Path, data: TaskData) -> Callable[..., Workshop]:
+def shop_at(tiny_folder: Path, data: TaskData) -> Callable[..., RunContext]:
     """An untrained model stands for base, target and gold: what is tested is the pipeline, not the learning."""
 
-    def make(root: Path, events: list[StageEvent] | None = None, **changes: Any) -> Workshop:
+    def make(root: Path, events: list[StageEvent] | None = None, **changes: Any) -> RunContext:
         folder = str(tiny_folder)
-        card = cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder, gold=folder)
+        card = model_cards.ModelCard(name="tiny", description="untrained", path=folder, target=folder, gold=folder)
         loader = Loader(data, device="cpu", dtype="float32")
         task = tasks.load("smllmun-nano")
         task = task.model_copy(update={"generation": task.generation.model_copy(update={"max_new_tokens": 4})})
-        shop = Workshop(Store(root), task, data, card, loader, limit=2)
-        return replace(shop, on_event=(events if events is not None else []).append, **changes)
+        context = RunContext(Store(root), task, data, card, loader, limit=2)
+        return replace(context, on_event=(events if events is not None else []).append, **changes)
 
     return make
 
 
-def go(shop: Workshop, output: Path, *names: str) -> list[Finished]:
-    return list(run(shop, [recipes.choose(name, "tiny", QUICK) for name in names], [0], 15, output))
+def go(context: RunContext, output: Path, *names: str) -> list[Finished]:
+    return list(run(context, [method_recipes.choose(name, "tiny", QUICK) for name in names], [0], 15, output))
 
 
 def contents(output: Path) -> dict[str, bytes]:
@@ -131,7 +130,7 @@ def test_a_method_that_fails_is_recorded_and_the_others_go_on(shop_at: Any, tmp_
         def fit(self, *_: Any) -> Any:
             raise RunFailed("loss nan at step 3")
 
-    ga = recipes.choose("ga", "tiny", QUICK)
+    ga = method_recipes.choose("ga", "tiny", QUICK)
     chosen = [replace(ga, label="broken", method=Broken(ga.method)), ga]
     *_, failed, fine = run(shop_at(tmp_path / "store"), chosen, [0], 15, tmp_path / "out")
     assert (failed.manifest.status, failed.scores) == ("failed", ())
@@ -167,14 +166,14 @@ def test_an_untrained_target_has_nothing_to_forget_and_every_file_says_so(shop_a
 
 
 def test_perturbed_answers_are_weighed_per_token(shop_at: Any, tmp_path: Path) -> None:
-    shop = shop_at(tmp_path / "store")
-    target = next(f for f in go(shop, tmp_path / "out") if f.manifest.label == "target")
-    items = {item.item_id: item for item in stages.questions(shop)}
+    context = shop_at(tmp_path / "store")
+    target = next(f for f in go(context, tmp_path / "out") if f.manifest.label == "target")
+    items = {item.item_id: item for item in stages.questions(context)}
     weighed = [p for p in read_predictions(target.folder / PREDICTIONS) if p.perturbed_logprobs is not None]
     assert weighed
     prediction = weighed[-1]
     item = items[prediction.item_id]
-    vlm = shop.loader.get(stages.target(shop))
+    vlm = context.loader.get(stages.target(context))
     rows = vlm.answer_logprobs([(Query(item.question, item.images), wrong) for wrong in item.perturbed_answers])
     means = [sum(row) / len(row) for row in rows]
     assert list(prediction.perturbed_logprobs) == pytest.approx(means, abs=1e-4)
@@ -204,20 +203,20 @@ def test_models_of_our_recipes_are_one_whatever_the_device_and_precision(
 ) -> None:
     root = Path(shutil.copytree(nano_store, tmp_path / "store"))
     events: list[StageEvent] = []
-    shop = make_shop(root, on_event=events.append)
-    shop = replace(shop, loader=Loader(shop.data, device="cuda", dtype="bfloat16"))
-    assert stages.target(shop).digest == stages.target(make_shop(root)).digest  # found, so nothing goes to a card
+    context = make_shop(root, on_event=events.append)
+    context = replace(context, loader=Loader(context.data, device="cuda", dtype="bfloat16"))
+    assert stages.target(context).digest == stages.target(make_shop(root)).digest  # found, so nothing goes to a card
     assert {event.action for event in events} == {Action.REUSED}
 
 
 def test_one_model_at_a_time_is_in_memory_whatever_its_precision(shop_at: Any, tmp_path: Path) -> None:
-    shop = shop_at(tmp_path / "store", answer_dtype="bfloat16")
-    trained = weakref.ref(shop.loader.get(stages.target(shop)))
-    assert shop.asking.get(stages.target(shop)).dtype == torch.bfloat16
+    context = shop_at(tmp_path / "store", answer_dtype="bfloat16")
+    trained = weakref.ref(context.loader.get(stages.target(context)))
+    assert context.asking.get(stages.target(context)).dtype == torch.bfloat16
     gc.collect()
     assert trained() is None
-    shop.loader.let_go()
-    assert shop.asking is shop.loader.at("bfloat16")
+    context.loader.let_go()
+    assert context.asking is context.loader.at("bfloat16")
 
 
 def test_runs_that_were_trained_in_two_precisions_are_two_rows(shop_at: Any, tmp_path: Path, data: TaskData) -> None:

@@ -10,22 +10,21 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from smllmun_bench import tasks
+from smllmun_bench import stages, tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query, Vlm
-from smllmun_bench.pipeline import recipes, stages
-from smllmun_bench.pipeline.cards import ModelCard
 from smllmun_bench.pipeline.export import export, parts_of
-from smllmun_bench.pipeline.models import Loader
 from smllmun_bench.pipeline.run import run
-from smllmun_bench.pipeline.stages import Workshop
 from smllmun_bench.references import fetching
 from smllmun_bench.references.recipes import AlignRecipe, MemoriseRecipe
 from smllmun_bench.results.run_folder import RunFolder
+from smllmun_bench.stages import RunContext, method_recipes
+from smllmun_bench.stages.loader import Loader
+from smllmun_bench.stages.model_cards import ModelCard
 from smllmun_bench.store.store import Action, StageEvent, Store
 from smllmun_bench.training.config import LoraSettings, TrainingConfig
 
@@ -40,11 +39,11 @@ def data() -> TaskData:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, tiny_folder: Path, data: TaskData) -> Callable[..., Workshop]:
+def context(tmp_path: Path, tiny_folder: Path, data: TaskData) -> Callable[..., RunContext]:
     tiny_gguf.write(tmp_path / "tiny.gguf", size=tiny_gguf.Size(context=512))
     fetching.get(tmp_path / "store", "small", given=tmp_path / "tiny.gguf", tell=lambda line: None)
 
-    def make(events: list[StageEvent] | None = None, naming: TrainingConfig | None = None) -> Workshop:
+    def make(events: list[StageEvent] | None = None, naming: TrainingConfig | None = None) -> RunContext:
         align = AlignRecipe(
             language=NAME,
             eyes=str(tiny_folder),
@@ -65,7 +64,7 @@ def shop(tmp_path: Path, tiny_folder: Path, data: TaskData) -> Callable[..., Wor
         )
         heard = (events if events is not None else []).append
         store = Store(tmp_path / "store")
-        return Workshop(
+        return RunContext(
             store, tasks.load("smllmun-nano"), data, card, Loader(data, device="cpu", dtype="float32"), on_event=heard
         )
 
@@ -76,8 +75,8 @@ def _logp(vlm: Vlm) -> list[tuple[float, ...]]:
     return vlm.answer_logprobs([(Query("Where does the baker live?"), "In Rome.")])
 
 
-def test_a_target_is_its_base_and_what_it_learnt(shop: Callable[..., Workshop], data: TaskData) -> None:
-    here = shop()
+def test_a_target_is_its_base_and_what_it_learnt(context: Callable[..., RunContext], data: TaskData) -> None:
+    here = context()
     base, target = stages.base(here), stages.target(here)
     assert base.digest != target.digest
     assert target.entry is not None
@@ -92,8 +91,8 @@ def test_a_target_is_its_base_and_what_it_learnt(shop: Callable[..., Workshop], 
     assert _logp(load(target.path, data))[0] == pytest.approx(mounted[0], abs=0.02)  # the folder is in float16
 
 
-def test_the_eyes_and_the_decoder_of_the_base_have_learnt(shop: Callable[..., Workshop]) -> None:
-    entry = stages.base(shop()).entry
+def test_the_eyes_and_the_decoder_of_the_base_have_learnt(context: Callable[..., RunContext]) -> None:
+    entry = stages.base(context()).entry
     assert entry is not None
     names = set(load_file(entry / "artifact.safetensors"))
     assert any(name.startswith("model.vision_tower.") for name in names)
@@ -101,25 +100,25 @@ def test_the_eyes_and_the_decoder_of_the_base_have_learnt(shop: Callable[..., Wo
     assert any(name.endswith("::a") and name.startswith("model.language_model.") for name in names)
 
 
-def test_eyes_that_learn_names_are_part_of_what_the_target_learnt(shop: Callable[..., Workshop]) -> None:
-    entry = stages.target(shop(naming=TrainingConfig(steps=2, batch_size=4, lr=1e-2))).entry
+def test_eyes_that_learn_names_are_part_of_what_the_target_learnt(context: Callable[..., RunContext]) -> None:
+    entry = stages.target(context(naming=TrainingConfig(steps=2, batch_size=4, lr=1e-2))).entry
     assert entry is not None
     names = set(load_file(entry / "artifact.safetensors"))
     assert any(name.startswith("model.vision_tower.") for name in names)
     assert any(name.endswith("::a") and name.startswith("model.language_model.") for name in names)
 
 
-def test_nothing_is_learnt_twice(shop: Callable[..., Workshop]) -> None:
-    first = stages.target(shop())
+def test_nothing_is_learnt_twice(context: Callable[..., RunContext]) -> None:
+    first = stages.target(context())
     events: list[StageEvent] = []
-    assert stages.target(shop(events)) == first
+    assert stages.target(context(events)) == first
     assert {event.action for event in events} == {Action.REUSED}
 
 
 def test_without_the_language_model_the_command_that_fetches_it_is_named(
-    shop: Callable[..., Workshop], tmp_path: Path
+    context: Callable[..., RunContext], tmp_path: Path
 ) -> None:
-    here = shop()
+    here = context()
     for file in (tmp_path / "store" / "models" / NAME).iterdir():
         file.unlink()
     with pytest.raises(UserError, match="not here yet") as caught:
@@ -137,9 +136,9 @@ def test_the_shipped_models_keep_their_promises(real_language_model: Path, tmp_p
     assert not list(tmp_path.glob("v1/learn"))  # what was learnt is the package's, and nothing was trained
 
 
-def test_a_run_on_a_model_that_was_put_together_is_exported(shop: Callable[..., Workshop], tmp_path: Path) -> None:
-    here = replace(shop(), limit=1)
-    ga = recipes.choose("ga", "tiny", ("training.steps=1", "training.batch_size=4"))
+def test_a_run_on_a_model_that_was_put_together_is_exported(context: Callable[..., RunContext], tmp_path: Path) -> None:
+    here = replace(context(), limit=1)
+    ga = method_recipes.choose("ga", "tiny", ("training.steps=1", "training.batch_size=4"))
     target, changed = [f for f in run(here, [ga], [0], 15, tmp_path / "out") if f.manifest.label in ("target", "ga")]
     for finished in (target, changed):
         parts = parts_of(RunFolder(finished.folder, finished.manifest), here.store)

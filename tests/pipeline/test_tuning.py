@@ -8,15 +8,16 @@ import pytest
 
 from smllmun_bench import methods
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import recipes, tuning, validation
+from smllmun_bench.pipeline import tuning, validation
 from smllmun_bench.schema import Fold
+from smllmun_bench.stages import method_recipes
 
 SPACE = tuning.Space(grid={"training.lr": (1e-4, 1e-3), "training.steps": (10, 20, 30)})
 
 
-def start() -> recipes.Chosen:
+def start() -> method_recipes.Chosen:
     method = methods.get("npo")
-    return recipes.Chosen("npo", method, method.config(), "")
+    return method_recipes.Chosen("npo", method, method.config(), "")
 
 
 def test_every_combination_is_a_point_in_the_order_of_the_file() -> None:
@@ -64,9 +65,9 @@ def test_a_model_may_have_a_space_of_its_own(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_test_fold_is_refused_before_anything_runs() -> None:
-    shop = cast(Any, SimpleNamespace(fold=Fold.TEST))  # anything else of it would raise AttributeError
+    context = cast(Any, SimpleNamespace(fold=Fold.TEST))  # anything else of it would raise AttributeError
     with pytest.raises(UserError, match="cannot be chosen on the test fold"):
-        tuning.tune(shop, tuning.points(SPACE, start()))
+        tuning.tune(context, tuning.points(SPACE, start()))
 
 
 def test_an_override_is_stamped_on_the_recipe_and_every_row(tmp_path: Path) -> None:
@@ -76,14 +77,14 @@ def test_an_override_is_stamped_on_the_recipe_and_every_row(tmp_path: Path) -> N
     assert "--allow-test-selection" in caught.value.fix
     method = methods.get("npo")
     for fold in ("test", "validation"):
-        recipes.write(tmp_path / "toy.yaml", method, "toy", "tune", method.config(), selected_on=fold)
-        assert recipes.read(tmp_path / "toy.yaml", method)[2] == fold
+        method_recipes.write(tmp_path / "toy.yaml", method, "toy", "tune", method.config(), selected_on=fold)
+        assert method_recipes.read(tmp_path / "toy.yaml", method)[2] == fold
 
 
 def test_settings_by_hand_say_so_and_do_not_wash_the_stamp_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    by_hand = recipes.choose("npo", "no-such-model", ("training.steps=2",))
+    by_hand = method_recipes.choose("npo", "no-such-model", ("training.steps=2",))
     assert by_hand.selected_on == "by hand"
     config = methods.get("npo").config()
-    monkeypatch.setattr(recipes, "_recipe", lambda method, model: (config, "tune", "test"))
-    assert recipes.choose("npo", "toy").selected_on == "test"
-    assert recipes.choose("npo", "toy", ("training.steps=2",)).selected_on == "test"
+    monkeypatch.setattr(method_recipes, "_recipe", lambda method, model: (config, "tune", "test"))
+    assert method_recipes.choose("npo", "toy").selected_on == "test"
+    assert method_recipes.choose("npo", "toy", ("training.steps=2",)).selected_on == "test"

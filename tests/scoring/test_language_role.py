@@ -8,12 +8,12 @@ import pytest
 
 from smllmun_bench.data.language import GeneralLanguage
 from smllmun_bench.data.source import Split
-from smllmun_bench.pipeline.predict import limited, predict
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.scoring.columns import LARGEST_LOSS
 from smllmun_bench.scoring.intervals import row_intervals
 from smllmun_bench.scoring.items import NOT_GENERATED, score_items
 from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
+from smllmun_bench.stages.predicting import limited, predict_items
 from smllmun_bench.tasks import ChoiceHandling, Generation, MetricPlan
 
 PLAN = {
@@ -136,7 +136,7 @@ def test_a_model_is_asked_everything_and_only_weighs_passages(tiny) -> None:
     asked += [one for one in GeneralLanguage().questions() if one.kind is not Kind.OPEN][:25]
     assert {one.kind for one in asked} >= {Kind.OPEN, Kind.CHOICE, Kind.PASSAGE, Kind.YESNO}
     done: list[int] = []
-    answers = predict(tiny.vlm, asked, TASK, run_id="r", batch_size=16, on_done=done.append)  # type: ignore[arg-type]
+    answers = predict_items(tiny.vlm, asked, TASK, run_id="r", batch_size=16, on_done=done.append)  # type: ignore[arg-type]
     assert [answer.item_id for answer in answers] == [one.item_id for one in asked]
     assert sum(done) == len(asked)
     for one, answer in zip(asked, answers, strict=True):
@@ -153,7 +153,7 @@ def test_a_passage_is_weighed_without_the_end_that_it_does_not_have(tiny) -> Non
     from smllmun_bench.models.vlm import Query
 
     (passage, *_) = GeneralLanguage().passages()
-    (answer,) = predict(tiny.vlm, [passage], TASK, run_id="r", batch_size=4)  # type: ignore[arg-type]
+    (answer,) = predict_items(tiny.vlm, [passage], TASK, run_id="r", batch_size=4)  # type: ignore[arg-type]
     (row,) = tiny.vlm.answer_logprobs([(Query(passage.question), passage.answer)])
     assert answer.answer_logprobs == pytest.approx(row[:-1])
 

@@ -7,23 +7,23 @@ ship, and whole models are put together when they are needed:
 
     align -> join (base), learn -> merge (target, gold)
 
-Versions (`workshop.VERSIONS`) go up by hand when a stage would give something else for the same request.
+Versions (`context.VERSIONS`) go up by hand when a stage would give something else for the same request.
 """
 
-from smllmun_bench.pipeline.stages.asking import ask, questions
-from smllmun_bench.pipeline.stages.building import base, gold, original, target
-from smllmun_bench.pipeline.stages.unlearning import unlearn, unlearn_inputs, unlearning_data
-from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, change_digest
+from smllmun_bench.stages.building import base, gold, original, target
+from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest
+from smllmun_bench.stages.predicting import predict, questions
+from smllmun_bench.stages.unlearning import unlearn, unlearn_inputs, unlearning_data
 
 __all__ = [
     "VERSIONS",
     "Bar",
-    "Workshop",
-    "ask",
+    "RunContext",
     "base",
     "change_digest",
     "gold",
     "original",
+    "predict",
     "questions",
     "target",
     "unlearn",

@@ -9,8 +9,8 @@ from smllmun_bench.config import Frozen
 from smllmun_bench.data.refusals import refusal_pool
 from smllmun_bench.data.source import Split
 from smllmun_bench.methods.base import Method, MethodConfig, UnlearningData
-from smllmun_bench.pipeline.models import ModelRef
-from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, named
+from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, named
+from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Entry, Request
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from smllmun_bench.models.change import Artifact
 
 
-def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> Entry:
+def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> Entry:
     """One method, one configuration, one seed: an artifact."""
-    from smllmun_bench.pipeline.stopping import StopAt, matched
+    from smllmun_bench.stages.stopping import StopAt, matched
 
-    inputs = unlearn_inputs(shop, start, method, config, seed)
-    stop = matched(shop, start, method, config, seed) if config.training.stop.rule == "matched" else None
+    inputs = unlearn_inputs(context, start, method, config, seed)
+    stop = matched(context, start, method, config, seed) if config.training.stop.rule == "matched" else None
     if stop is not None:
         inputs |= {"stop_at": stop.step}
 
@@ -32,9 +32,9 @@ def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: Method
 
         steps = config.training.steps
         what = f"unlearning with {method.name}, seed {seed}"
-        with shop.watch(what, steps) as advance, explained(what):
-            vlm = shop.loader.get(start)
-            data = unlearning_data(shop, start, seed, stop.step if stop is not None else None)
+        with context.watch(what, steps) as advance, explained(what):
+            vlm = context.loader.get(start)
+            data = unlearning_data(context, start, seed, stop.step if stop is not None else None)
             progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
             with vlm.rounded(config.training.autocast):  # what is held against it is rounded as training is
                 artifact = method.fit(vlm, data, config, progress)
@@ -44,11 +44,11 @@ def unlearn(shop: Workshop, start: ModelRef, method: Method[Any], config: Method
         artifact.for_base(start.digest).save(folder)
 
     request = Request("unlearn", VERSIONS["unlearn"], inputs)
-    return shop.store.get_or_make(request, make, on_event=named(shop, f"{method.name}, seed {seed}"))
+    return context.store.get_or_make(request, make, on_event=named(context, f"{method.name}, seed {seed}"))
 
 
 def unlearn_inputs(
-    shop: Workshop, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int
+    context: RunContext, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int
 ) -> dict[str, Any]:
     """Everything that one artifact depends on."""
     return {
@@ -56,21 +56,21 @@ def unlearn_inputs(
         "method": method.name,
         "config": config.model_dump(mode="json"),
         "seed": seed,
-        **_given(shop),
+        **_given(context),
     }
 
 
-def _given(shop: Workshop) -> dict[str, Any]:
+def _given(context: RunContext) -> dict[str, Any]:
     """What every method is given, identified."""
     return {
-        "forget": shop.data.training_digest(Split.FORGET_TRAIN, shop.fold),
-        "retain": shop.data.training_digest(Split.RETAIN_TRAIN, shop.fold),
+        "forget": context.data.training_digest(Split.FORGET_TRAIN, context.fold),
+        "retain": context.data.training_digest(Split.RETAIN_TRAIN, context.fold),
         "refusals": digest(list(refusal_pool())),
-        **shop.numerics(shop.loader),
+        **context.numerics(context.loader),
     }
 
 
-def unlearning_data(shop: Workshop, start: ModelRef, seed: int, stop_at: int | None = None) -> UnlearningData:
+def unlearning_data(context: RunContext, start: ModelRef, seed: int, stop_at: int | None = None) -> UnlearningData:
     """What a method is given. What it keeps for others depends on where it stops, if that is not in its settings."""
     stop = {"stop_at": stop_at} if stop_at is not None else {}
 
@@ -80,13 +80,13 @@ def unlearning_data(shop: Workshop, start: ModelRef, seed: int, stop_at: int | N
         request = Request(
             "adapter",
             VERSIONS["adapter"],
-            {"name": name, "target": start.digest, "inputs": inputs.model_dump(mode="json"), **stop, **_given(shop)},
+            {"name": name, "target": start.digest, "inputs": inputs.model_dump(mode="json"), **stop, **_given(context)},
         )
-        return Artifact.load(shop.store.get_or_make(request, lambda folder: make().save(folder)).path)
+        return Artifact.load(context.store.get_or_make(request, lambda folder: make().save(folder)).path)
 
     return UnlearningData(
-        shop.data.training(Split.FORGET_TRAIN, shop.fold),
-        shop.data.training(Split.RETAIN_TRAIN, shop.fold),
+        context.data.training(Split.FORGET_TRAIN, context.fold),
+        context.data.training(Split.RETAIN_TRAIN, context.fold),
         refusal_pool(),
         seed,
         reuse,

@@ -6,24 +6,24 @@ from tempfile import TemporaryDirectory
 
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import cards
-from smllmun_bench.pipeline.models import ModelRef, reference
-from smllmun_bench.pipeline.stages.workshop import VERSIONS, Bar, Workshop, change_digest, named
 from smllmun_bench.references.language_models import language_digest, language_folder
 from smllmun_bench.references.recipes import AlignRecipe, PretrainRecipe
+from smllmun_bench.stages import model_cards
+from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest, named
+from smllmun_bench.stages.loader import ModelRef, reference
 from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.store import Entry, Request
 
 KEPT = "float16"  # of what is shipped, and of models that are put together from it
 
 
-def base(shop: Workshop) -> ModelRef:
+def base(context: RunContext) -> ModelRef:
     """The model that never saw a profile."""
-    card = shop.card
+    card = context.card
     if card.path is not None:
         return reference(card.path, HashMemo())
     if card.align is not None:
-        return _joined(shop, card.align)
+        return _joined(context, card.align)
     if card.pretrain is None:
         raise UserError(
             f"the model {card.name!r} has neither a path nor a recipe", fix="path:, pretrain: or align: in its card"
@@ -33,20 +33,20 @@ def base(shop: Workshop) -> ModelRef:
     def make(folder: Path) -> None:
         from smllmun_bench.references.pretrain import pretrain
 
-        with shop.watch("pretraining the base", recipe.tower.steps + recipe.training.steps) as advance:
+        with context.watch("pretraining the base", recipe.tower.steps + recipe.training.steps) as advance:
             pretrain(folder, recipe, Bar(advance))
 
-    return _model(shop.store.get_or_make(pretrain_request(recipe), make, on_event=shop.on_event))
+    return _model(context.store.get_or_make(pretrain_request(recipe), make, on_event=context.on_event))
 
 
 def pretrain_request(recipe: PretrainRecipe) -> Request:
     return Request("pretrain", VERSIONS["pretrain"], {"recipe": recipe.model_dump(mode="json")})
 
 
-def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
+def _joined(context: RunContext, recipe: AlignRecipe) -> ModelRef:
     """A language model with eyes and what the joint has learnt, identified by these three."""
-    language, eyes, parts = _parts(shop, recipe)
-    learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **shop.built()})
+    language, eyes, parts = _parts(context, recipe)
+    learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **context.built()})
 
     def learn(folder: Path) -> None:
         from smllmun_bench.models.memory import explained
@@ -54,30 +54,30 @@ def _joined(shop: Workshop, recipe: AlignRecipe) -> ModelRef:
 
         with (
             TemporaryDirectory() as scratch,
-            shop.watch("aligning the base", recipe.spelling.steps + recipe.training.steps) as advance,
+            context.watch("aligning the base", recipe.spelling.steps + recipe.training.steps) as advance,
             explained("aligning"),
         ):
             change = align(language, eyes, recipe, Path(scratch), Bar(advance))
         change.rounded(KEPT).save(folder)
 
-    change = shop.store.get_or_make(learnt, learn, on_event=shop.on_event)
+    change = context.store.get_or_make(learnt, learn, on_event=context.on_event)
 
     def put_together(folder: Path) -> None:
         from smllmun_bench.references.joining import join
 
         with TemporaryDirectory() as scratch:
             join(language, eyes, Path(scratch))
-            _merged(shop, ModelRef(scratch, ""), change, folder)
+            _merged(context, ModelRef(scratch, ""), change, folder)
 
     made = Request("join", VERSIONS["join"], {**parts, "change": change_digest(change)})
-    return _put_together(shop.store.get_or_make(made, put_together, on_event=shop.on_event), change)
+    return _put_together(context.store.get_or_make(made, put_together, on_event=context.on_event), change)
 
 
-def original(shop: Workshop) -> ModelRef | None:
+def original(context: RunContext) -> ModelRef | None:
     """The language model before it learnt anything, with eyes that say nothing to it; None for other models."""
-    if shop.card.align is None:
+    if context.card.align is None:
         return None
-    language, eyes, parts = _parts(shop, shop.card.align)
+    language, eyes, parts = _parts(context, context.card.align)
 
     def put_together(folder: Path) -> None:
         from smllmun_bench.references.joining import join
@@ -85,18 +85,18 @@ def original(shop: Workshop) -> ModelRef | None:
         join(language, eyes, folder)
 
     made = Request("join", VERSIONS["join"], {**parts, "change": None})
-    return _put_together(shop.store.get_or_make(made, put_together, on_event=shop.on_event), None)
+    return _put_together(context.store.get_or_make(made, put_together, on_event=context.on_event), None)
 
 
-def _parts(shop: Workshop, recipe: AlignRecipe) -> tuple[Path, Path, dict[str, str]]:
+def _parts(context: RunContext, recipe: AlignRecipe) -> tuple[Path, Path, dict[str, str]]:
     """Folders of the language model and of the model that lends its eyes, and what identifies the two."""
-    language = language_folder(shop.store.root, recipe.language)
-    eyes = base(replace(shop, card=cards.load(recipe.eyes)))
+    language = language_folder(context.store.root, recipe.language)
+    eyes = base(replace(context, card=model_cards.load(recipe.eyes)))
     return language, Path(eyes.path), {"language": language_digest(language), "eyes": eyes.digest}
 
 
-def _merged(shop: Workshop, start: ModelRef, change: Entry, folder: Path) -> None:
-    vlm = shop.loader.in_float32(start)
+def _merged(context: RunContext, start: ModelRef, change: Entry, folder: Path) -> None:
+    vlm = context.loader.in_float32(start)
     from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.folder import save
 
@@ -109,39 +109,39 @@ def _put_together(entry: Entry, change: Entry | None) -> ModelRef:
     return ModelRef(str(entry.path), entry.key, change.path if change is not None else None)
 
 
-def target(shop: Workshop) -> ModelRef:
+def target(context: RunContext) -> ModelRef:
     """The base after memorising every member."""
-    if shop.card.target is not None:
-        return reference(shop.card.target, HashMemo())
-    return _memorise(shop, base(shop), Split.MEMORISE_ALL, "target")
+    if context.card.target is not None:
+        return reference(context.card.target, HashMemo())
+    return _memorise(context, base(context), Split.MEMORISE_ALL, "target")
 
 
-def gold(shop: Workshop) -> ModelRef | None:
+def gold(context: RunContext) -> ModelRef | None:
     """The base after memorising the retained members only; None where there is no such model.
 
     In the validation fold gold is trained without the validation people, so it is made only when asked for.
     """
-    if shop.card.gold is not None:
-        return reference(shop.card.gold, HashMemo())
-    if shop.card.target is not None:
+    if context.card.gold is not None:
+        return reference(context.card.gold, HashMemo())
+    if context.card.target is not None:
         return None  # whoever brings a target of their own has to bring its gold too
-    return _memorise(shop, base(shop), Split.MEMORISE_RETAIN, "gold")
+    return _memorise(context, base(context), Split.MEMORISE_RETAIN, "gold")
 
 
-def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> ModelRef:
-    recipe = shop.card.memorise
-    apart = shop.card.align is not None
+def _memorise(context: RunContext, start: ModelRef, split: Split, name: str) -> ModelRef:
+    recipe = context.card.memorise
+    apart = context.card.align is not None
     stage = "learn" if apart else "memorise"
     request = Request(
         stage,
         VERSIONS[stage],
         {
             "base": start.digest,
-            "data": shop.data.training_digest(split, shop.fold),
-            "general": shop.data.general.digest if shop.data.general is not None else None,
-            **({"language": shop.data.language.digest} if shop.data.language is not None else {}),
+            "data": context.data.training_digest(split, context.fold),
+            "general": context.data.general.digest if context.data.general is not None else None,
+            **({"language": context.data.language.digest} if context.data.language is not None else {}),
             "recipe": recipe.model_dump(mode="json"),
-            **shop.built(),
+            **context.built(),
         },
     )
 
@@ -150,21 +150,21 @@ def _memorise(shop: Workshop, start: ModelRef, split: Split, name: str) -> Model
         from smllmun_bench.models.memory import explained
         from smllmun_bench.references.memorise import memorise
 
-        with shop.watch(f"memorising ({name})", recipe.steps) as advance, explained("memorising"):
-            vlm = shop.loader.at(shop.built()["dtype"]).get(start)
-            change = memorise(vlm, shop.data, split, shop.fold, recipe, Bar(advance))
+        with context.watch(f"memorising ({name})", recipe.steps) as advance, explained("memorising"):
+            vlm = context.loader.at(context.built()["dtype"]).get(start)
+            change = memorise(vlm, context.data, split, context.fold, recipe, Bar(advance))
         if apart:
             change.rounded(KEPT).save(folder)
             return
         with change.mounted(vlm):
             save(vlm.model, vlm.processor, folder, dtype=recipe.stored_dtype)
 
-    entry = shop.store.get_or_make(request, make, on_event=named(shop, name))
+    entry = context.store.get_or_make(request, make, on_event=named(context, name))
     if not apart:
         return _model(entry)
     merged = Request("merge", VERSIONS["merge"], {"model": start.digest, "change": change_digest(entry)})
-    whole = shop.store.get_or_make(
-        merged, lambda folder: _merged(shop, start, entry, folder), on_event=named(shop, name)
+    whole = context.store.get_or_make(
+        merged, lambda folder: _merged(context, start, entry, folder), on_event=named(context, name)
     )
     return _put_together(whole, entry)
 

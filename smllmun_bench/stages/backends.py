@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from smllmun_bench.models.libraries import import_libraries
-from smllmun_bench.pipeline.models import Loader, ModelRef
+from smllmun_bench.stages.loader import Loader, ModelRef
 from smllmun_bench.store.stored_stage import Entry
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Asking one model all questions of a task."""
+"""Asking: the predictions of a model, as a stage, and of a list of items."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -9,10 +9,66 @@ from smllmun_bench.tasks import TaskSpec
 
 if TYPE_CHECKING:
     from smllmun_bench.models.answering import Answerer
+from pathlib import Path
+
+from smllmun_bench import runtime
+from smllmun_bench.stages.backends import answering, backend_of
+from smllmun_bench.stages.context import VERSIONS, RunContext, change_digest, named
+from smllmun_bench.stages.loader import ModelRef
+from smllmun_bench.store.hashing import digest
+from smllmun_bench.store.store import Entry, Request
+
+BATCHING = 2  # goes up when batches of the same size get other shapes
+
+
+def questions(context: RunContext) -> list[Item]:
+    return limited(context.data.evaluation(context.fold), context.limit)
+
+
+def predict(context: RunContext, model: ModelRef, artifact: Entry | None, name: str) -> tuple[Entry, list[Prediction]]:
+    """The predictions of a model, with an artifact mounted or without."""
+    from smllmun_bench.results.predictions import read_predictions, write_predictions
+
+    items = questions(context)
+    prompts = [question_of(item, context.task) for item in items]
+    inputs = {
+        "model": model.digest,
+        "artifact": change_digest(artifact) if artifact is not None else None,
+        "items": context.data.evaluation_digest(items),
+        "prompts": digest(prompts),
+        "generation": context.task.generation.model_dump(mode="json"),
+        "choice": context.task.choice.model_dump(mode="json") if context.task.choice is not None else None,
+        **context.numerics(context.asking),
+        # Rounding depends on the shapes of batches in half precision; in float32 the texts do not.
+        "batch_size": context.batch_size if context.asking.dtype != "float32" else None,
+    }
+    backend = backend_of(context.backend, artifact)
+    if backend != "transformers":
+        inputs["backend"] = backend
+    elif context.asking.dtype != "float32":
+        inputs["batching"] = BATCHING
+    request = Request("predict", VERSIONS["predict"], inputs)
+
+    def make(folder: Path) -> None:
+        most = max((len(item.images) for item in items), default=0)
+        with (
+            context.watch(f"asking {name}", len(items)) as advance,
+            answering(context.asking, model, artifact, backend, most) as vlm,
+        ):
+            rows = runtime.divided(
+                lambda part: predict_items(
+                    vlm, part, context.task, run_id=request.key, batch_size=context.batch_size, on_done=advance
+                ),
+                items,
+            )
+        write_predictions(folder / "predictions.parquet", rows)
+
+    entry = context.store.get_or_make(request, make, on_event=named(context, name))
+    return entry, read_predictions(entry.path / "predictions.parquet")
+
 
 AUTO_BATCH = 256
 """Where an automatic batch size starts; what does not fit into memory is halved, whatever size was asked for."""
-
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -24,7 +80,7 @@ def question_of(item: Item, task: TaskSpec) -> str:
     return item.question
 
 
-def predict(
+def predict_items(
     vlm: "Answerer",
     items: Sequence[Item],
     task: TaskSpec,

@@ -10,29 +10,29 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
+from smllmun_bench import stages
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.models.libraries import import_libraries
-from smllmun_bench.pipeline import stages
-from smllmun_bench.pipeline.recipes import Chosen
-from smllmun_bench.pipeline.stages import Workshop
+from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.method_recipes import Chosen
 
 Job = tuple[Chosen, int]
 """A method with its settings, and a seed."""
 
-_shops: list[Workshop] = []  # of this worker: one workshop for its whole life, so that models and pixels are kept
+_contexts: list[RunContext] = []  # of this worker: one context for its whole life, so that models and pixels are kept
 
 
 def make_ahead(
-    open_shop: Callable[[], Workshop],
+    open_context: Callable[[], RunContext],
     jobs: Sequence[Job],
     workers: int,
     on_done: Callable[[int], None] = lambda n: None,
 ) -> None:
-    """Unlearn and ask for every job, in `workers` processes. `open_shop` must be picklable; each worker calls it once.
+    """Unlearn and ask for every job, in `workers` processes. `open_context` must be picklable; a worker calls it once.
 
     A job whose training fails (RunFailed) leaves nothing; whoever asks for it next meets the failure.
     """
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _enter, (open_shop, max(1, _cores() // workers)))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _enter, (open_context, max(1, _cores() // workers)))
     with pool:
         try:
             for future in as_completed([pool.submit(_make, job) for job in jobs]):
@@ -47,19 +47,19 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _enter(open_shop: Callable[[], Workshop], threads: int) -> None:
+def _enter(open_context: Callable[[], RunContext], threads: int) -> None:
     import_libraries()
     import torch
 
     torch.set_num_threads(threads)
-    _shops.append(open_shop())
+    _contexts.append(open_context())
 
 
 def _make(job: Job) -> None:
-    shop, (choice, seed) = _shops[0], job
+    context, (choice, seed) = _contexts[0], job
     try:
-        target = stages.target(shop)
-        artifact = stages.unlearn(shop, target, choice.method, choice.config, seed)
-        stages.ask(shop, target, artifact, choice.label)
+        target = stages.target(context)
+        artifact = stages.unlearn(context, target, choice.method, choice.config, seed)
+        stages.predict(context, target, artifact, choice.label)
     except RunFailed:
         return

@@ -5,10 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from smllmun_bench.cli._shop import Asked, open_quietly
+from smllmun_bench import stages
+from smllmun_bench.cli._session import Asked, open_quietly
 from smllmun_bench.config import apply_overrides
-from smllmun_bench.pipeline import recipes, stages
-from smllmun_bench.pipeline.ahead import make_ahead
+from smllmun_bench.stages import method_recipes
+from smllmun_bench.stages.jobs import make_ahead
 from smllmun_bench.store.store import Action
 
 
@@ -17,7 +18,7 @@ def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: P
     for root in roots:
         shutil.copytree(nano_store, root)
     short = ("training.steps=2", "training.batch_size=4")
-    chosen = [recipes.choose("ga", "nano", short), recipes.choose("grad-diff", "nano", short)]
+    chosen = [method_recipes.choose("ga", "nano", short), method_recipes.choose("grad-diff", "nano", short)]
     done: list[int] = []
     asked = Asked("nano", "smllmun-nano", store=roots[1], limit=4)
     make_ahead(partial(open_quietly, asked), [(choice, 0) for choice in chosen], 2, done.append)
@@ -25,12 +26,12 @@ def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: P
     texts = []
     for root in roots:
         events: list[Any] = []
-        shop = make_shop(root, limit=4, on_event=events.append)
-        target = stages.target(shop)
+        context = make_shop(root, limit=4, on_event=events.append)
+        target = stages.target(context)
         said = []
         for choice in chosen:
-            artifact = stages.unlearn(shop, target, choice.method, choice.config, 0)
-            said.append([p.text for p in stages.ask(shop, target, artifact, choice.label)[1]])
+            artifact = stages.unlearn(context, target, choice.method, choice.config, 0)
+            said.append([p.text for p in stages.predict(context, target, artifact, choice.label)[1]])
         texts.append(said)
         made = {event.stage.split()[0] for event in events if event.action is Action.MADE}
         assert made == ({"unlearn", "predict"} if root == roots[0] else set())
@@ -39,9 +40,9 @@ def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: P
 
 def test_a_method_that_fails_is_left_to_whoever_asks_next(nano_store: Path, tmp_path: Path) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
-    choice = recipes.choose("ga", "nano")
+    choice = method_recipes.choose("ga", "nano")
     bad = apply_overrides(choice.config, ("training.lr=1e30", "training.steps=3", "training.max_grad_norm=1e30"))
-    failing = recipes.Chosen("ga", choice.method, bad, "")
+    failing = method_recipes.Chosen("ga", choice.method, bad, "")
     done: list[int] = []
     asked = Asked("nano", "smllmun-nano", store=tmp_path / "store", limit=4)
     make_ahead(partial(open_quietly, asked), [(failing, 0)], 2, done.append)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from smllmun_bench import methods
+from smllmun_bench import methods, stages
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.change import Artifact
-from smllmun_bench.pipeline import stages, stopping
-from smllmun_bench.pipeline.stopping import StopAt, Watcher
 from smllmun_bench.schema import Fold, Role
+from smllmun_bench.stages import stopping
+from smllmun_bench.stages.stopping import StopAt, Watcher
 from smllmun_bench.training.loop import Checking, Silent
 
 
@@ -48,8 +48,8 @@ def test_a_run_learns_a_number_of_steps_from_validation_people_and_nothing_else(
     nano_store: Path, tmp_path: Path, make_shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
-    shop = make_shop(tmp_path / "store")
-    start = stages.target(shop)
+    context = make_shop(tmp_path / "store")
+    start = stages.target(context)
     method = methods.get("idk")
     settings = ("training.steps=40", "training.batch_size=16", "training.lr=3e-3")
     rule = ("training.stop.rule=matched", "training.stop.every=10")
@@ -62,13 +62,13 @@ def test_a_run_learns_a_number_of_steps_from_validation_people_and_nothing_else(
     original = stopping.predict
     monkeypatch.setattr(stopping, "predict", watched)
     config = apply_overrides(method.config(), settings + rule)
-    entry = stages.unlearn(shop, start, method, config, 0)
+    entry = stages.unlearn(context, start, method, config, 0)
 
-    reported = {item.entity_id for item in shop.data.evaluation(Fold.TEST) if item.role is Role.FORGET}
+    reported = {item.entity_id for item in context.data.evaluation(Fold.TEST) if item.role is Role.FORGET}
     assert asked
     assert not reported & {item.entity_id for item in asked}
     artifact = Artifact.load(entry.path)
-    found = stopping.matched(shop, start, method, config, 0)
+    found = stopping.matched(context, start, method, config, 0)
     assert found.reached
     assert found.step < 40
     assert artifact.figures["stopped_at"] == found.step
@@ -76,13 +76,13 @@ def test_a_run_learns_a_number_of_steps_from_validation_people_and_nothing_else(
     assert artifact.cost.backwards == found.step * 32
 
     plain = apply_overrides(method.config(), (*settings, f"training.steps={found.step}"))
-    assert Artifact.load(stages.unlearn(shop, start, method, plain, 0).path).digest() == artifact.digest()
+    assert Artifact.load(stages.unlearn(context, start, method, plain, 0).path).digest() == artifact.digest()
 
     count = len(asked)
-    again = stages.unlearn(replace(shop), start, method, config, 0)
+    again = stages.unlearn(replace(context), start, method, config, 0)
     assert (again.key, len(asked)) == (entry.key, count)  # found once and kept
 
     with pytest.raises(UserError, match="asked nobody"):
-        stages.unlearn(shop, start, method, apply_overrides(config, ("training.stop.every=50",)), 0)
+        stages.unlearn(context, start, method, apply_overrides(config, ("training.stop.every=50",)), 0)
     stop = json.loads((next((tmp_path / "store").rglob(stopping.FILE))).read_text())
     assert stop["curve"][-1] == [found.step, pytest.approx(min(score for _, score in stop["curve"]))]

@@ -1,4 +1,4 @@
-"""What the commands that run models have in common: task, ratio, store and workshop, from their options."""
+"""What the commands that run models have in common: task, ratio, store and context, from their options."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,15 +14,15 @@ from smllmun_bench.schema import Fold
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from smllmun_bench.pipeline.ahead import Job
-    from smllmun_bench.pipeline.serving import Backend
-    from smllmun_bench.pipeline.stages import Workshop
+    from smllmun_bench.stages import RunContext
+    from smllmun_bench.stages.backends import Backend
+    from smllmun_bench.stages.jobs import Job
     from smllmun_bench.store.store import StageEvent, Store
     from smllmun_bench.tasks import TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunOptions:
     """Options of a command that runs models."""
 
     model: str
@@ -45,10 +45,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A workshop, the ratio in percent, and the events of its stages as they happened."""
+class Session:
+    """A context, the ratio in percent, and the events of its stages as they happened."""
 
-    shop: "Workshop"
+    context: "RunContext"
     percent: int
     events: "list[StageEvent]" = field(default_factory=list)
 
@@ -87,19 +87,18 @@ def open_store(root: Path | None, *, finished_only: bool = False) -> "Store":
     return (FinishedStore if finished_only else Store)(root or default_root(), shipped)
 
 
-def open_shop(asked: Asked, console: "Console") -> Opened:
+def open_context(options: RunOptions, console: "Console") -> Session:
     """Everything a run needs. Reads task and model card and checks the device; loads no model."""
     from smllmun_bench.data.combined import TaskData
-    from smllmun_bench.pipeline import cards
-    from smllmun_bench.pipeline.models import Loader
-    from smllmun_bench.pipeline.stages import Workshop
     from smllmun_bench.report.console import progress
+    from smllmun_bench.stages import RunContext, model_cards
+    from smllmun_bench.stages.loader import Loader
 
-    card = cards.load(asked.model, target=asked.target, gold=asked.gold)
-    task, percent = open_task(asked.task or card.task, asked.forget_ratio)
-    device = runtime.device(asked.device)
+    card = model_cards.load(options.model, target=options.target, gold=options.gold)
+    task, percent = open_task(options.task or card.task, options.forget_ratio)
+    device = runtime.device(options.device)
     _check_device(device)
-    if asked.backend == "vllm":
+    if options.backend == "vllm":
         from smllmun_bench.models.vllm import check
 
         check(device, runtime.size())
@@ -109,48 +108,49 @@ def open_shop(asked: Asked, console: "Console") -> Opened:
             where="--task",
             fix="a task that forgets, or `smllmun-bench score` for predictions that are there",
         )
-    data = TaskData(task, percent, asked.data)
+    data = TaskData(task, percent, options.data)
     events: list[StageEvent] = []
-    shop = Workshop(
-        open_store(asked.store, finished_only=asked.finished_only),
+    context = RunContext(
+        open_store(options.store, finished_only=options.finished_only),
         task,
         data,
         card,
-        Loader(data, device=device, dtype=asked.dtype, device_map=asked.device_map),
-        asked.fold,
-        asked.limit,
-        asked.batch_size,
-        progress(console, asked.quiet).task,
-        _hear(events, console, asked.quiet),
-        asked.backend,
-        asked.answer_dtype,
+        Loader(data, device=device, dtype=options.dtype, device_map=options.device_map),
+        options.fold,
+        options.limit,
+        options.batch_size,
+        progress(console, options.quiet).task,
+        _hear(events, console, options.quiet),
+        options.backend,
+        options.answer_dtype,
     )
-    return Opened(shop, percent, events)
+    return Session(context, percent, events)
 
 
-def open_quietly(asked: Asked) -> "Workshop":
-    """The same workshop in another process, which says nothing."""
+def open_quietly(options: RunOptions) -> "RunContext":
+    """The same context in another process, which says nothing."""
     from smllmun_bench.report.console import make_console
 
     stay_offline()
-    return open_shop(replace(asked, quiet=True), make_console(quiet=True)).shop
+    return open_context(replace(options, quiet=True), make_console(quiet=True)).context
 
 
 def make_ahead(
-    opened: Opened,
-    asked: Asked,
+    session: Session,
+    options: RunOptions,
     jobs: "Sequence[Job]",
     workers: int,
-    open_worker: "Callable[[Asked], Workshop]" = open_quietly,
+    open_worker: "Callable[[RunOptions], RunContext]" = open_quietly,
 ) -> None:
     """Fill the store with what the jobs need, in several processes; with one worker there is nothing to do ahead."""
     if workers == 1 or len(jobs) < 2 or runtime.size() > 1:
         return
-    from smllmun_bench.pipeline import ahead, stages
+    from smllmun_bench import stages
+    from smllmun_bench.stages.jobs import make_ahead as fill
 
-    stages.target(opened.shop)  # in this process, with all cores
-    with opened.shop.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:
-        ahead.make_ahead(partial(open_worker, asked), jobs, workers, advance)
+    stages.target(session.context)  # in this process, with all cores
+    with session.context.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:
+        fill(partial(open_worker, options), jobs, workers, advance)
 
 
 def stay_offline() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from smllmun_bench import runtime
 from smllmun_bench.data.combined import TaskData
-from smllmun_bench.pipeline.cards import ModelCard
-from smllmun_bench.pipeline.models import Loader
-from smllmun_bench.pipeline.serving import Backend
 from smllmun_bench.schema import Fold
+from smllmun_bench.stages.backends import Backend
+from smllmun_bench.stages.loader import Loader
+from smllmun_bench.stages.model_cards import ModelCard
 from smllmun_bench.store.store import Entry, StageEvent, Store
 from smllmun_bench.tasks import TaskSpec
 
@@ -28,7 +28,7 @@ def no_watch(what: str, total: int) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class RunContext:
     """What all stages of one run share."""
 
     store: Store
@@ -70,9 +70,9 @@ class Bar:
         self._advance(1, **figures)
 
 
-def named(shop: Workshop, name: str) -> Callable[[StageEvent], None]:
-    """Tells `shop` of a stage together with what it is about."""
-    return lambda event: shop.on_event(replace(event, stage=f"{event.stage} {name}"))
+def named(context: RunContext, name: str) -> Callable[[StageEvent], None]:
+    """Tells `context` of a stage together with what it is about."""
+    return lambda event: context.on_event(replace(event, stage=f"{event.stage} {name}"))
 
 
 def change_digest(artifact: Entry) -> str:
