@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from smllmun_bench.cli._session import RunOptions, make_ahead, open_context
-from smllmun_bench.pipeline.run import run
+from smllmun_bench.experiments.run import run
 from smllmun_bench.report.console import make_console
 from smllmun_bench.schema import Score
 from smllmun_bench.scoring.intervals import drawn_columns

@@ -16,4 +16,4 @@ def test_import(name: str) -> None:
 
 
 def test_the_list_is_not_empty() -> None:
-    assert {"smllmun_bench.methods.smfa", "smllmun_bench.pipeline.run", "smllmun_bench.models.vlm"} <= set(MODULES)
+    assert {"smllmun_bench.methods.smfa", "smllmun_bench.experiments.run", "smllmun_bench.models.vlm"} <= set(MODULES)

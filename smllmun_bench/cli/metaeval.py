@@ -25,7 +25,7 @@ def metaeval(
     from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
-    from smllmun_bench.pipeline.metaeval import Pools, metaeval, values_csv
+    from smllmun_bench.experiments.metaeval import Pools, metaeval, values_csv
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
     from smllmun_bench.store.atomic import atomic_write

@@ -49,7 +49,7 @@ def check(
     """
     from smllmun_bench.cli._session import stay_offline
     from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.pipeline.model_check import check_model
+    from smllmun_bench.experiments.model_check import check_model
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import model_cards
 

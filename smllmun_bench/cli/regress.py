@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from smllmun_bench.cli._session import RunOptions
-    from smllmun_bench.pipeline.regress import Comparison
+    from smllmun_bench.experiments.regress import Comparison
     from smllmun_bench.stages import RunContext
 
 
@@ -32,7 +32,7 @@ def regress(
     """Run methods on a small task and compare every score with the recorded one; exit 1 if one moved."""
     from smllmun_bench import methods
     from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, open_task, stay_offline
-    from smllmun_bench.pipeline import regress as logic
+    from smllmun_bench.experiments import regress as logic
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
 
@@ -63,7 +63,7 @@ def regress(
 
 def _open_fresh(output: Path, options: "RunOptions") -> "RunContext":
     from smllmun_bench.cli._session import open_quietly
-    from smllmun_bench.pipeline import regress as logic
+    from smllmun_bench.experiments import regress as logic
 
     return logic.fresh(open_quietly(options), output)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from smllmun_bench.cli._session import Session
-    from smllmun_bench.pipeline.run import Finished
+    from smllmun_bench.experiments.run import Finished
     from smllmun_bench.stages.method_recipes import Chosen
     from smllmun_bench.store.store import StageEvent
 
@@ -73,7 +73,7 @@ def run(
     """Run methods on a task and compare them with base, target and gold."""
     from smllmun_bench import runtime
     from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, stay_offline
-    from smllmun_bench.pipeline.run import run as run_all
+    from smllmun_bench.experiments.run import run as run_all
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
 

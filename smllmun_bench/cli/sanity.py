@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from smllmun_bench.pipeline.planting import Material
-    from smllmun_bench.sanity.fooled import Outcome
+    from smllmun_bench.experiments.planted_data import Material
+    from smllmun_bench.experiments.sanity.fooled import Outcome
 
 
 def sanity(
@@ -29,20 +29,20 @@ def sanity(
     import json
     from dataclasses import asdict
 
-    from smllmun_bench.pipeline import planting
+    from smllmun_bench.experiments import planted_data
+    from smllmun_bench.experiments.sanity import fooled
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.sanity import fooled
     from smllmun_bench.scoring.columns import MEMORY
     from smllmun_bench.store.atomic import atomic_write
 
     console = make_console(quiet=quiet)
     if where is not None:
-        found = planting.from_runs(where)
+        found = planted_data.from_runs(where)
     else:
         from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
 
         stay_offline()
-        found = planting.from_store(
+        found = planted_data.from_store(
             open_context(RunOptions(model, task, forget_ratio, store=store, quiet=quiet), console).context
         )
     outcomes = fooled.sanity(found.items, found.target, found.gold, found.metrics, memory=found.memory)
@@ -96,7 +96,7 @@ def _csv(outcomes: "Sequence[Outcome]") -> str:
     import io
     from dataclasses import asdict, fields
 
-    from smllmun_bench.sanity.fooled import Outcome
+    from smllmun_bench.experiments.sanity.fooled import Outcome
 
     stream = io.StringIO()
     writer = csv.DictWriter(stream, [field.name for field in fields(Outcome)], lineterminator="\r\n")

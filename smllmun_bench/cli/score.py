@@ -9,8 +9,8 @@ import typer
 from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
-    from smllmun_bench.foreign.samples import Filtered
-    from smllmun_bench.foreign.utility import Utility
+    from smllmun_bench.importers.samples import Filtered
+    from smllmun_bench.importers.utility import Utility
 
 
 class Format(StrEnum):
@@ -50,19 +50,19 @@ def score(
         case Format.OURS:
             _score_ours(predictions, task, data, forget_ratio, fold, limit, output, as_json)
         case Format.TOFU:
-            from smllmun_bench.foreign.tofu import read_tofu
+            from smllmun_bench.importers.tofu import read_tofu
 
             _tell_utility(read_tofu(predictions, retain), as_json)
         case Format.OPEN_UNLEARNING:
-            from smllmun_bench.foreign.open_unlearning import read_open_unlearning
+            from smllmun_bench.importers.open_unlearning import read_open_unlearning
 
             _tell_utility(read_open_unlearning(predictions, retain), as_json)
         case Format.LM_EVAL:
-            from smllmun_bench.foreign.lm_eval import read_lm_eval
+            from smllmun_bench.importers.lm_eval import read_lm_eval
 
             _tell_samples(read_lm_eval(predictions), as_json)
         case Format.LMMS_EVAL:
-            from smllmun_bench.foreign.lmms_eval import read_lmms_eval
+            from smllmun_bench.importers.lmms_eval import read_lmms_eval
 
             _tell_samples(read_lmms_eval(predictions), as_json)
 

@@ -31,7 +31,7 @@ def build(
     from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
-    from smllmun_bench.pipeline.promises import (
+    from smllmun_bench.experiments.acceptance import (
         FIGURES,
         PROMISES,
         Figures,

@@ -13,7 +13,7 @@ from smllmun_bench.schema import Fold
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from smllmun_bench.pipeline.tuning import Point
+    from smllmun_bench.experiments.tuning import Point
     from smllmun_bench.stages.method_recipes import Chosen
 
 
@@ -55,7 +55,7 @@ def tune(
     from smllmun_bench import methods
     from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, stay_offline
     from smllmun_bench.errors import UserError
-    from smllmun_bench.pipeline import tuning
+    from smllmun_bench.experiments import tuning
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
 

@@ -11,7 +11,7 @@ def validate(
     files: Annotated[list[Path] | None, typer.Argument(help="Default: all that ship with the package.")] = None,
 ) -> None:
     """Check tasks, models, recipes, variants and search spaces, names of metrics and adapters included."""
-    from smllmun_bench.pipeline.validation import check_all, shipped_files
+    from smllmun_bench.experiments.validation import check_all, shipped_files
 
     good, bad = check_all(files or shipped_files())
     for path, kind in good:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
-from smllmun_bench.pipeline import run as pipeline_run
+from smllmun_bench.experiments import run as pipeline_run
 from smllmun_bench.report.leaderboard import read_csv
 
 NANO = ("--model", "nano", "--task", "smllmun-nano", "--set", "training.steps=2")

@@ -19,9 +19,9 @@ from smllmun_bench.cli.main import app
 from smllmun_bench.cli.run import backend_lines
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
+from smllmun_bench.experiments.run import run
 from smllmun_bench.models import vllm
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline.run import run
 from smllmun_bench.results import manifest
 from smllmun_bench.results.predictions import read_predictions
 from smllmun_bench.results.run_folder import PREDICTIONS

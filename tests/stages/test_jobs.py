@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smllmun_bench import stages
-from smllmun_bench.cli._session import Asked, open_quietly
+from smllmun_bench.cli._session import RunOptions, open_quietly
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.stages import method_recipes
 from smllmun_bench.stages.jobs import make_ahead
@@ -20,7 +20,7 @@ def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: P
     short = ("training.steps=2", "training.batch_size=4")
     chosen = [method_recipes.choose("ga", "nano", short), method_recipes.choose("grad-diff", "nano", short)]
     done: list[int] = []
-    asked = Asked("nano", "smllmun-nano", store=roots[1], limit=4)
+    asked = RunOptions("nano", "smllmun-nano", store=roots[1], limit=4)
     make_ahead(partial(open_quietly, asked), [(choice, 0) for choice in chosen], 2, done.append)
     assert done == [1, 1]
     texts = []
@@ -44,7 +44,7 @@ def test_a_method_that_fails_is_left_to_whoever_asks_next(nano_store: Path, tmp_
     bad = apply_overrides(choice.config, ("training.lr=1e30", "training.steps=3", "training.max_grad_norm=1e30"))
     failing = method_recipes.Chosen("ga", choice.method, bad, "")
     done: list[int] = []
-    asked = Asked("nano", "smllmun-nano", store=tmp_path / "store", limit=4)
+    asked = RunOptions("nano", "smllmun-nano", store=tmp_path / "store", limit=4)
     make_ahead(partial(open_quietly, asked), [(failing, 0)], 2, done.append)
     assert done == [1]
     assert not list((tmp_path / "store").glob("v1/unlearn/??/*"))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import export_steering
-from smllmun_bench.pipeline.export_card import Form, card_text, facts_text
+from smllmun_bench.export import steering
+from smllmun_bench.export.card import Form, card_text, facts_text
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.run_folder import RunFolder
 from smllmun_bench.stages import model_cards
@@ -254,8 +254,8 @@ def unlearned(target: str, source: ImageSource | None = None, **options: Any) ->
 def _module(parts: Parts, change: "Artifact", folder: Path) -> None:
     change.save(folder)
     (folder / "unlearned.py").write_text(MODULE, encoding="utf-8")
-    if change.mechanism == export_steering.MECHANISM:
-        export_steering.write(change, parts.start, folder)
+    if change.mechanism == steering.MECHANISM:
+        steering.write(change, parts.start, folder)
 
 
 _FORMS: dict[Form, Callable[[Parts, Any, Path], None]] = {

@@ -118,8 +118,8 @@ def _measured(
     }
 
     def make(folder: Path) -> None:
+        from smllmun_bench.experiments.memorisation_metrics import remembered
         from smllmun_bench.models.change import Artifact
-        from smllmun_bench.pipeline.remembering import remembered
 
         vlm = context.loader.get(model)
         change = Artifact.load(artifact.path) if artifact is not None else Artifact("none")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from smllmun_bench.foreign.files import Object, Place, as_number
+from smllmun_bench.importers.files import Object, Place, as_number
 from smllmun_bench.metrics import match
 from smllmun_bench.metrics.choice import (
     UNPARSED,

@@ -8,7 +8,7 @@ import pytest
 
 from smllmun_bench import methods
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import tuning, validation
+from smllmun_bench.experiments import tuning, validation
 from smllmun_bench.schema import Fold
 from smllmun_bench.stages import method_recipes
 

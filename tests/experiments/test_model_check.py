@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
-from smllmun_bench.pipeline.model_check import check_model
+from smllmun_bench.experiments.model_check import check_model
 
 
 def run(*arguments: str) -> Any:

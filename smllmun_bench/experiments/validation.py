@@ -7,7 +7,7 @@ from smllmun_bench import methods, tasks
 from smllmun_bench.config import apply_overrides, read_yaml
 from smllmun_bench.data.registry import accepts, check_arguments, open_source
 from smllmun_bench.errors import UserError
-from smllmun_bench.pipeline import tuning
+from smllmun_bench.experiments import tuning
 from smllmun_bench.references import language_models
 from smllmun_bench.resources import shipped
 from smllmun_bench.scoring.items import check_metrics

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smllmun_bench.errors import UserError, nearest
-from smllmun_bench.foreign.files import Object, Place, as_number, as_object, need, read_object
-from smllmun_bench.foreign.utility import KEPT_SETS, PARTS, SetScores, Utility, mean, mean_truth_ratio, utility
+from smllmun_bench.importers.files import Object, Place, as_number, as_object, need, read_object
+from smllmun_bench.importers.utility import KEPT_SETS, PARTS, SetScores, Utility, mean, mean_truth_ratio, utility
 
 _SETS = {"forget": "forget", "retain": "retain", "real_authors": "ra", "world_facts": "wf"}
 _WITH_OPTIONS = ("real_authors", "world_facts")

@@ -14,11 +14,11 @@ from smllmun_bench import stages, tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
+from smllmun_bench.experiments.run import run
+from smllmun_bench.export.model import export, parts_of
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query, Vlm
-from smllmun_bench.pipeline.export import export, parts_of
-from smllmun_bench.pipeline.run import run
 from smllmun_bench.references import fetching
 from smllmun_bench.references.recipes import AlignRecipe, MemoriseRecipe
 from smllmun_bench.results.run_folder import RunFolder

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from smllmun_bench.foreign.files import Place, need, read_lines
-from smllmun_bench.foreign.samples import Filtered, Sample, integer, numbers, response, summarise, text_of
+from smllmun_bench.importers.files import Place, need, read_lines
+from smllmun_bench.importers.samples import Filtered, Sample, integer, numbers, response, summarise, text_of
 
 # Everything else at the top of a row is a metric, where the row does not list its metrics.
 _OWN = {

@@ -6,8 +6,8 @@ Answers are nested in one of four ways, by version and number of requests; `resp
 
 from pathlib import Path
 
-from smllmun_bench.foreign.files import Place, need, read_lines
-from smllmun_bench.foreign.samples import Filtered, Sample, integer, numbers, response, summarise, text_of
+from smllmun_bench.importers.files import Place, need, read_lines
+from smllmun_bench.importers.samples import Filtered, Sample, integer, numbers, response, summarise, text_of
 
 _OWN = {
     "doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "token_counts", "doc_hash", "input_media",

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from smllmun_bench.experiments.sanity.evidence import Evidence, evidence
+from smllmun_bench.experiments.sanity.planted import GENUINE, PLANTED
 from smllmun_bench.metrics import composites
-from smllmun_bench.sanity.evidence import Evidence, evidence
-from smllmun_bench.sanity.planted import GENUINE, PLANTED
 from smllmun_bench.schema import Item, Prediction
 from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.items import TaskMetrics

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from smllmun_bench import stages, tasks
 from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
+from smllmun_bench.experiments.run import run
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline.run import run
 from smllmun_bench.results.predictions import read_predictions
 from smllmun_bench.results.run_folder import PREDICTIONS
 from smllmun_bench.stages import RunContext, method_recipes, model_cards
@@ -210,8 +210,8 @@ def test_entries_that_did_not_change_are_not_written(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
+    from smllmun_bench.export.model import Parts, _delta
     from smllmun_bench.models.change import Artifact
-    from smllmun_bench.pipeline.export import Parts, _delta
 
     sparse = torch.zeros(40, 10)
     sparse[3, 4], sparse[39, 9] = 1.5, -2.0

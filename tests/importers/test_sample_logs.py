@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.foreign.lm_eval import read_lm_eval
-from smllmun_bench.foreign.lmms_eval import read_lmms_eval
+from smllmun_bench.importers.lm_eval import read_lm_eval
+from smllmun_bench.importers.lmms_eval import read_lmms_eval
 
 Row = dict[str, Any]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from smllmun_bench import stages
-from smllmun_bench.pipeline.metaeval import Pools, metaeval, values_csv
-from smllmun_bench.pipeline.remembering import remembered, weigh
+from smllmun_bench.experiments.memorisation_metrics import remembered, weigh
+from smllmun_bench.experiments.metaeval import Pools, metaeval, values_csv
 from smllmun_bench.schema import Item, Role
 from smllmun_bench.stages import method_recipes
 

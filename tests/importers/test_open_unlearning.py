@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import hmean, ks_2samp
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.foreign.open_unlearning import read_open_unlearning
+from smllmun_bench.importers.open_unlearning import read_open_unlearning
 
 Log = dict[str, Any]
 NINE = [f"{s}_{m}" for s in ("retain", "ra", "wf") for m in ("Q_A_Prob", "Q_A_ROUGE", "Truth_Ratio")]

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from smllmun_bench.experiments.sanity.evidence import evidence
+from smllmun_bench.experiments.sanity.fooled import COMPOSITES, References, sanity
+from smllmun_bench.experiments.sanity.planted import GENUINE, PLANTED, Said
 from smllmun_bench.metrics import composites
 from smllmun_bench.metrics.composites import Recall
-from smllmun_bench.sanity.evidence import evidence
-from smllmun_bench.sanity.fooled import COMPOSITES, References, sanity
-from smllmun_bench.sanity.planted import GENUINE, PLANTED, Said
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role
 from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.summary import overall

@@ -140,7 +140,7 @@ def measure(
 
     `context` is `fresh`; run folders go below `output`.
     """
-    from smllmun_bench.pipeline.run import run
+    from smllmun_bench.experiments.run import run
     from smllmun_bench.stages import method_recipes
 
     if context.fold is not Fold.TEST:

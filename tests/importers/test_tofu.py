@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import hmean, ks_2samp
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.foreign.tofu import FILES, read_tofu
+from smllmun_bench.importers.tofu import FILES, read_tofu
 
 Log = dict[str, Any]
 

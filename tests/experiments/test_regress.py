@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
-from smllmun_bench.pipeline import regress
+from smllmun_bench.experiments import regress
 from smllmun_bench.stages import predicting
 
 

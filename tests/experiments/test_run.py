@@ -15,8 +15,8 @@ import torch
 from smllmun_bench import stages, tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import RunFailed
+from smllmun_bench.experiments.run import Finished, run
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.pipeline.run import Finished, run
 from smllmun_bench.report.leaderboard import leaderboard_tables
 from smllmun_bench.results import manifest
 from smllmun_bench.results.leaderboard import standings

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.foreign.files import Object, Place, as_number, as_object, need, read_object
-from smllmun_bench.foreign.utility import SetScores, Utility, mean_truth_ratio, utility
-from smllmun_bench.foreign.utility import mean as mean_of
+from smllmun_bench.importers.files import Object, Place, as_number, as_object, need, read_object
+from smllmun_bench.importers.utility import SetScores, Utility, mean_truth_ratio, utility
+from smllmun_bench.importers.utility import mean as mean_of
 from smllmun_bench.metrics.probability import Mean, truth_ratio
 
 FILES = {
