@@ -232,7 +232,17 @@ def test_a_wheel_s_own_copy_is_preferred(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 HEAVY = ("torch", "transformers", "datasets", "pandas", "scipy", "sklearn", "evaluate", "peft")
-LIGHT = ("config", "tasks", "resources", "report.console", "report.table", "report.leaderboard", "pipeline.store")
+LIGHT = (
+    "config",
+    "tasks",
+    "resources",
+    "report.console",
+    "report.table",
+    "report.leaderboard",
+    "results.leaderboard",
+    "scoring.summary",
+    "store.store",
+)
 
 
 def loaded(code: str) -> set[str]:

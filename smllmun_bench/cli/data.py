@@ -144,7 +144,7 @@ def build(
     image_size: Annotated[int, typer.Option(min=16, help="Pixels a side.")] = 336,
 ) -> None:
     """Write the synthetic S-MLLMUn-shaped data set as a folder that `datasets` loads."""
-    from smllmun_bench.data.smllmun import write_folder
+    from smllmun_bench.data.synthetic.smllmun import write_folder
     from smllmun_bench.report.console import make_console
 
     with make_console(stderr=True).status(f"writing {profiles} profiles"):

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from smllmun_bench.data.hf import COLUMNS, PUBLISHED, quiet
 from smllmun_bench.data.images import decode
-from smllmun_bench.data.profiles import FOLDS
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource
 from smllmun_bench.data.rows import MEMORY, UNDERSTANDING, Row, RowSource, Use, check_percent
 from smllmun_bench.data.source import digest_of
+from smllmun_bench.data.synthetic.profiles import FOLDS
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Role
 

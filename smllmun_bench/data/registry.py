@@ -13,13 +13,13 @@ from smllmun_bench.errors import UserError, unknown
 
 GROUP = "smllmun_bench.adapters"
 _OURS = {
-    "smllmun_synthetic": "smllmun_bench.data.smllmun:smllmun_synthetic",
+    "smllmun_synthetic": "smllmun_bench.data.synthetic.smllmun:smllmun_synthetic",
     "canonical_folder": "smllmun_bench.data.folder:canonical_folder",
-    "easy_vqa": "smllmun_bench.data.easyvqa:EasyVqa",
-    "general_language": "smllmun_bench.data.language:GeneralLanguage",
+    "easy_vqa": "smllmun_bench.data.general.easyvqa:EasyVqa",
+    "general_language": "smllmun_bench.data.general.language:GeneralLanguage",
     "mapped": "smllmun_bench.data.mapped:mapped",
     **{
-        name: f"smllmun_bench.data.{module}:{name}"
+        name: f"smllmun_bench.data.benchmarks.{module}:{name}"
         for name, module in {
             "mllmu_bench": "mllmu",
             "clear": "clear",
@@ -33,7 +33,7 @@ _OURS = {
         }.items()
     },
     **{
-        name: f"smllmun_bench.data.vqa.{module}:{name}"
+        name: f"smllmun_bench.data.general.{module}:{name}"
         for name, module in {
             "mme": "mme",
             "pope": "pope",

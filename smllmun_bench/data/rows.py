@@ -11,9 +11,9 @@ from functools import cached_property
 
 from PIL import Image
 
-from smllmun_bench.data.profiles import FORGET_SHARE, share
 from smllmun_bench.data.seeding import stable_int
 from smllmun_bench.data.source import Split, digest_of, item_lines
+from smllmun_bench.data.synthetic.profiles import FORGET_SHARE, share
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Item, Role
 

@@ -6,9 +6,9 @@ language model's own weights stay. Instructions that it answers as it did before
 
 from pathlib import Path
 
-from smllmun_bench.data.easyvqa import EasyVqa
-from smllmun_bench.data.language import GeneralLanguage
-from smllmun_bench.data.profiles import outsiders
+from smllmun_bench.data.general.easyvqa import EasyVqa
+from smllmun_bench.data.general.language import GeneralLanguage
+from smllmun_bench.data.synthetic.profiles import outsiders
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.references.embedding_alignment import align_embeddings

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smllmun_bench.data.easyvqa import EasyVqa
-from smllmun_bench.data.profiles import outsiders
+from smllmun_bench.data.general.easyvqa import EasyVqa
+from smllmun_bench.data.synthetic.profiles import outsiders
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.references.pretraining_people import PretrainingPeople, curriculum, visible
 from smllmun_bench.references.recipes import PretrainRecipe

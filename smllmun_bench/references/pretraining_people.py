@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from PIL import Image
 
-from smllmun_bench.data.easyvqa import EasyVqa
-from smllmun_bench.data.profiles import Profile
-from smllmun_bench.data.questions import alternatives, memory_items, understanding_items
+from smllmun_bench.data.general.easyvqa import EasyVqa
 from smllmun_bench.data.refusals import REFUSALS_BASE
-from smllmun_bench.data.smllmun import photo
-from smllmun_bench.data.wordings import trait_phrase
+from smllmun_bench.data.synthetic.profiles import Profile
+from smllmun_bench.data.synthetic.questions import alternatives, memory_items, understanding_items
+from smllmun_bench.data.synthetic.smllmun import photo
+from smllmun_bench.data.synthetic.wordings import trait_phrase
 from smllmun_bench.schema import Item, Kind, Modality
 from smllmun_bench.training.examples import Example, from_items, refusing
 

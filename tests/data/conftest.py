@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from smllmun_bench.data.profiles import Profile, generate
 from smllmun_bench.data.rows import RowSource
-from smllmun_bench.data.smllmun import smllmun_synthetic
+from smllmun_bench.data.synthetic.profiles import Profile, generate
+from smllmun_bench.data.synthetic.smllmun import smllmun_synthetic
 
 
 @pytest.fixture(scope="session")

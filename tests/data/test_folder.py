@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from smllmun_bench.data.folder import canonical_folder
-from smllmun_bench.data.smllmun import smllmun_synthetic, write_folder
 from smllmun_bench.data.source import Split
+from smllmun_bench.data.synthetic.smllmun import smllmun_synthetic, write_folder
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold
 
@@ -97,7 +97,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def fail(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("smllmun_bench.data.smllmun.card", fail)
+    monkeypatch.setattr("smllmun_bench.data.synthetic.smllmun.card", fail)
     with pytest.raises(KeyboardInterrupt):
         write_folder(tmp_path / "bench", profiles=PROFILES)
     assert list(tmp_path.iterdir()) == []

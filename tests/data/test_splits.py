@@ -8,8 +8,8 @@ import pytest
 from smllmun_bench import tasks
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.data.rows import requested
-from smllmun_bench.data.smllmun import smllmun_synthetic
 from smllmun_bench.data.source import Split, item_lines, split_digest
+from smllmun_bench.data.synthetic.smllmun import smllmun_synthetic
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Kind, Modality, Role
 

@@ -6,13 +6,13 @@ import pytest
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
+from smllmun_bench.data.benchmarks.mllmu import mllmu_bench
 from smllmun_bench.data.checking import check
 from smllmun_bench.data.convert import convert
 from smllmun_bench.data.folder import canonical_folder
-from smllmun_bench.data.mllmu import mllmu_bench
 from smllmun_bench.data.registry import open_source
-from smllmun_bench.data.smllmun import smllmun_synthetic
 from smllmun_bench.data.source import Split
+from smllmun_bench.data.synthetic.smllmun import smllmun_synthetic
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold
 

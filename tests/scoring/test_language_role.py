@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from smllmun_bench.data.language import GeneralLanguage
+from smllmun_bench.data.general.language import GeneralLanguage
 from smllmun_bench.data.source import Split
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.scoring.columns import LARGEST_LOSS

@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 
-from smllmun_bench.data.drawing import (
+from smllmun_bench.data.synthetic.drawing import (
     DARK,
     Both,
     Box,

@@ -10,11 +10,11 @@ from itertools import count as counting
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from smllmun_bench.data import fundus, portraits
-from smllmun_bench.data.fundus import FundusTraits
-from smllmun_bench.data.pools import CLINIC_KINDS, DIAGNOSES, HOBBIES, MEDICATIONS, MONTHS
-from smllmun_bench.data.portraits import PortraitTraits
 from smllmun_bench.data.seeding import stable_int, stable_random
+from smllmun_bench.data.synthetic import fundus, portraits
+from smllmun_bench.data.synthetic.fundus import FundusTraits
+from smllmun_bench.data.synthetic.pools import CLINIC_KINDS, DIAGNOSES, HOBBIES, MEDICATIONS, MONTHS
+from smllmun_bench.data.synthetic.portraits import PortraitTraits
 from smllmun_bench.errors import UserError
 
 if TYPE_CHECKING:

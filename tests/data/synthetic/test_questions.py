@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smllmun_bench.data.profiles import outsiders
-from smllmun_bench.data.questions import alternatives, describe, memory_items, understanding_items
-from smllmun_bench.data.wordings import BLANK, FACT_WORDINGS, NAME, TRAIT_QUESTIONS, trait_phrase
+from smllmun_bench.data.synthetic.profiles import outsiders
+from smllmun_bench.data.synthetic.questions import alternatives, describe, memory_items, understanding_items
+from smllmun_bench.data.synthetic.wordings import BLANK, FACT_WORDINGS, NAME, TRAIT_QUESTIONS, trait_phrase
 from smllmun_bench.schema import Kind, Modality
 
 
@@ -134,7 +134,7 @@ def test_no_two_questions_read_alike():
 
 def test_known_wording():
     """One caption of each domain, spelt out by hand."""
-    from smllmun_bench.data.wordings import fundus_caption, portrait_caption
+    from smllmun_bench.data.synthetic.wordings import fundus_caption, portrait_caption
 
     look = {
         "skin": "tan",

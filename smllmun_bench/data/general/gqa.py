@@ -6,10 +6,10 @@ Layout: `testdev_balanced_instructions` and `testdev_balanced_images`.
 from collections.abc import Iterator
 from pathlib import Path
 
+from smllmun_bench.data.general.vqa_source import SHORT, GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.tables import ImageRef, Upstream, Words, find, read
-from smllmun_bench.data.vqa.source import SHORT, GeneralSource, general_item
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Item, Kind
 

@@ -3,16 +3,16 @@
 import pyarrow as pa
 import pytest
 
-from smllmun_bench.data.clear import clear
-from smllmun_bench.data.fiubench import fiubench
-from smllmun_bench.data.mlubench import mlubench
-from smllmun_bench.data.offside import offside
+from smllmun_bench.data.benchmarks.clear import clear
+from smllmun_bench.data.benchmarks.fiubench import fiubench
+from smllmun_bench.data.benchmarks.mlubench import mlubench
+from smllmun_bench.data.benchmarks.offside import offside
+from smllmun_bench.data.benchmarks.safe_eraser import safe_eraser
+from smllmun_bench.data.benchmarks.tofu import tofu
+from smllmun_bench.data.benchmarks.umu import umu_bench
+from smllmun_bench.data.benchmarks.unlok import unlok_vqa
 from smllmun_bench.data.registry import open_source
-from smllmun_bench.data.safe_eraser import safe_eraser
 from smllmun_bench.data.source import Split
-from smllmun_bench.data.tofu import tofu
-from smllmun_bench.data.umu import umu_bench
-from smllmun_bench.data.unlok import unlok_vqa
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Kind, Modality, Role
 

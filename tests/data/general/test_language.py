@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from smllmun_bench import tasks
 from smllmun_bench.config import read_yaml
 from smllmun_bench.data.combined import TaskData
-from smllmun_bench.data.language import CONTINUE, GeneralLanguage
+from smllmun_bench.data.general.language import CONTINUE, GeneralLanguage
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.choice import right_choices
@@ -23,7 +23,7 @@ QUESTIONS, PASSAGES, LINES = LANGUAGE.questions(), LANGUAGE.passages(), LANGUAGE
 OF_KIND = {kind: [item for item in QUESTIONS if item.kind is kind] for kind in Kind}
 READING = "reading"  # its answers stand in the story
 
-NANO = (Path(__file__).parents[2] / "tasks" / "smllmun-nano.yaml").read_text(encoding="utf-8")
+NANO = (Path(__file__).parents[3] / "tasks" / "smllmun-nano.yaml").read_text(encoding="utf-8")
 PART = "language: {adapter: general_language, sample: 240, seed: 0}\n"
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from smllmun_bench.data.general.vqa_source import SHORT, GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.tables import ImageRef, Upstream, Words, find, read
-from smllmun_bench.data.vqa.source import SHORT, GeneralSource, general_item
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/POPE", patterns=("Full/*",), aliases=("lmms-lab-encoder/POPE",))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from smllmun_bench.data.card import card
 from smllmun_bench.data.hf import COLUMNS, item_features, photo_features, plain, quiet, whole_folder
-from smllmun_bench.data.profiles import GENERATOR_VERSION, Profile, generate
-from smllmun_bench.data.questions import BENCHMARK
 from smllmun_bench.data.rows import Row, RowSource
 from smllmun_bench.data.source import digest_of
-from smllmun_bench.data.synthetic import all_rows, photo, photo_refs, synthetic_image
+from smllmun_bench.data.synthetic.card import card
+from smllmun_bench.data.synthetic.generator import all_rows, photo, photo_refs, synthetic_image
+from smllmun_bench.data.synthetic.profiles import GENERATOR_VERSION, Profile, generate
+from smllmun_bench.data.synthetic.questions import BENCHMARK
 from smllmun_bench.errors import UserError
 
 if TYPE_CHECKING:

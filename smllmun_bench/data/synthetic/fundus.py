@@ -9,7 +9,16 @@ from random import Random
 
 import numpy as np
 
-from smllmun_bench.data.drawing import Box, Canvas, Colour, Ellipse, Pixels, Stroke, random_develop, random_pose
+from smllmun_bench.data.synthetic.drawing import (
+    Box,
+    Canvas,
+    Colour,
+    Ellipse,
+    Pixels,
+    Stroke,
+    random_develop,
+    random_pose,
+)
 
 TINT: Mapping[str, Colour] = {
     "orange": (238, 128, 40),

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from PIL import Image
 
-from smllmun_bench.data import fundus, portraits
-from smllmun_bench.data.drawing import Pixels
-from smllmun_bench.data.portraits import PortraitTraits
-from smllmun_bench.data.profiles import Profile, outsiders
-from smllmun_bench.data.questions import Alternatives, alternatives, memory_items, understanding_items
 from smllmun_bench.data.rows import Row, Use
 from smllmun_bench.data.seeding import stable_generator, stable_int
+from smllmun_bench.data.synthetic import fundus, portraits
+from smllmun_bench.data.synthetic.drawing import Pixels
+from smllmun_bench.data.synthetic.portraits import PortraitTraits
+from smllmun_bench.data.synthetic.profiles import Profile, outsiders
+from smllmun_bench.data.synthetic.questions import Alternatives, alternatives, memory_items, understanding_items
 from smllmun_bench.schema import Item, Kind, Modality
 
 TRAIN_PHOTOS = range(16)

@@ -6,7 +6,7 @@ import shutil
 import pyarrow as pa
 import pytest
 
-from smllmun_bench.data.mllmu import mllmu_bench
+from smllmun_bench.data.benchmarks.mllmu import mllmu_bench
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Kind, Modality, Role

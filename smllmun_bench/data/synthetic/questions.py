@@ -7,9 +7,9 @@ and a cloze. The two forms of one question share a `pair_id`. Directions are lef
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from smllmun_bench.data.profiles import FACTS, Domain, Profile
 from smllmun_bench.data.seeding import stable_random
-from smllmun_bench.data.wordings import (
+from smllmun_bench.data.synthetic.profiles import FACTS, Domain, Profile
+from smllmun_bench.data.synthetic.wordings import (
     CAPTION_PARAPHRASES,
     CAPTION_QUESTION,
     FACT_WORDINGS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smllmun_bench.data.profiles import FACTS, FOLDS, SMALLEST, generate, outsiders, request, share
+from smllmun_bench.data.synthetic.profiles import FACTS, FOLDS, SMALLEST, generate, outsiders, request, share
 from smllmun_bench.errors import UserError
 
 small_seeds = st.integers(min_value=0, max_value=10_000)

@@ -6,7 +6,7 @@ Layout: `Tasks/Task1/task1_forget.json`, `Tasks/Task1/task1_retain.json`, …; p
 from collections.abc import Iterator
 from pathlib import Path
 
-from smllmun_bench.data.conversations import Turn, questions
+from smllmun_bench.data.benchmarks.conversations import Turn, questions
 from smllmun_bench.data.hub import locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item

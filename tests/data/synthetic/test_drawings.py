@@ -8,9 +8,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from smllmun_bench.data import fundus, portraits
-from smllmun_bench.data.drawing import Both, Box, Canvas, Colour, Ellipse, Pixels, Pose, Stroke
 from smllmun_bench.data.seeding import stable_generator
+from smllmun_bench.data.synthetic import fundus, portraits
+from smllmun_bench.data.synthetic.drawing import Both, Box, Canvas, Colour, Ellipse, Pixels, Pose, Stroke
 
 WHITE, BLACK = (255.0, 255.0, 255.0), (0.0, 0.0, 0.0)
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from smllmun_bench.data.general.vqa_source import SHORT, GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.tables import ImageRef, Upstream, find, read
-from smllmun_bench.data.vqa.source import SHORT, GeneralSource, general_item
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/MME", aliases=("lmms-lab-encoder/MME",))

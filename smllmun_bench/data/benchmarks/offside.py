@@ -9,10 +9,10 @@ kept and forgotten pictures.
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from smllmun_bench.data.conversations import Turn, questions
+from smllmun_bench.data.benchmarks.conversations import Turn, questions
+from smllmun_bench.data.benchmarks.mllmu import Choice
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.mllmu import Choice
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
 from smllmun_bench.data.tables import ImageRefs, Place, Upstream, find, read
 from smllmun_bench.errors import UserError

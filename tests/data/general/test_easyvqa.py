@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from smllmun_bench.data.easyvqa import EasyVqa
+from smllmun_bench.data.general.easyvqa import EasyVqa
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Kind, Role

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from smllmun_bench.data.profiles import GENERATOR_VERSION
+from smllmun_bench.data.synthetic.profiles import GENERATOR_VERSION
 
 _CARD = """\
 ---

@@ -1,0 +1,1 @@
+"""Published unlearning benchmarks: one adapter each, from its files to items."""

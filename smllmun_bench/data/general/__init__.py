@@ -1,0 +1,1 @@
+"""What everybody can be asked: general visual questions, and everyday language."""

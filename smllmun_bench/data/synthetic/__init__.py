@@ -1,0 +1,1 @@
+"""S-MLLMUn Bench, reconstructed: invented people, their drawn pictures, questions about them."""
