@@ -20,7 +20,7 @@ from smllmun_bench.stages import RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.hashing import digest
-from smllmun_bench.store.store import Entry, Request
+from smllmun_bench.store.store import Request, StoredStage
 
 if TYPE_CHECKING:
     from smllmun_bench.models.change import Artifact
@@ -106,7 +106,7 @@ def _variant(context: RunContext, pools: Pools, number: int) -> RunContext:
 
 
 def _measured(
-    context: RunContext, asked: _Asked, model: ModelRef, artifact: Entry | None, attack: str | None
+    context: RunContext, asked: _Asked, model: ModelRef, artifact: StoredStage | None, attack: str | None
 ) -> Values:
     inputs = {
         "model": model.digest,

@@ -23,7 +23,7 @@ from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.atomic import atomic_write
 from smllmun_bench.store.environment import environment, source_digest
 from smllmun_bench.store.hashing import digest
-from smllmun_bench.store.store import Entry
+from smllmun_bench.store.store import StoredStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _references(context: RunContext, forget_percent: int, output: Path) -> _Refe
         "target": stages.target(context),
         "gold": stages.gold(context),
     }
-    asked: dict[str, tuple[Entry, ModelRef, Answers]] = {}
+    asked: dict[str, tuple[StoredStage, ModelRef, Answers]] = {}
     items = stages.questions(context)
     for name, model in models.items():
         if model is not None:
@@ -161,19 +161,19 @@ def _unlearned(
     return _write(output, record, items, answered, references.yardsticks)
 
 
-def _run_id(label: str, context: RunContext, forget_percent: int, seed: int | None, entry: Entry) -> str:
+def _run_id(label: str, context: RunContext, forget_percent: int, seed: int | None, entry: StoredStage) -> str:
     task = context.task.name.replace("/", ".")  # a run is one folder, not one below another
     parts = [label, context.card.name, task, f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
     return "-".join([*parts, entry.key[:8]])
 
 
-def _backend(entry: Entry | None) -> str:
+def _backend(entry: StoredStage | None) -> str:
     asked = {} if entry is None else entry.manifest.request["inputs"]
     assert isinstance(asked, dict)
     return str(asked.get("backend", "transformers"))
 
 
-def _record(context: RunContext, forget_percent: int, entry: Entry | None, model: ModelRef) -> RunManifest:
+def _record(context: RunContext, forget_percent: int, entry: StoredStage | None, model: ModelRef) -> RunManifest:
     return RunManifest(
         run_id="-",
         status="done",

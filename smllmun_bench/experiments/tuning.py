@@ -23,7 +23,7 @@ from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
 from smllmun_bench.stages import RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
-from smllmun_bench.store.store import Entry
+from smllmun_bench.store.store import StoredStage
 
 NOTE = (
     "Chosen on validation people. No gold model exists for their request: memory is held against the base, "
@@ -113,26 +113,26 @@ def tune(
     target = stages.target(context)
     before = _vector(context, target, None, "target")
     blank = _vector(context, stages.base(context), None, "base")
-    stand_in = replace(before, forget_image=blank.forget_image, forget_text=blank.forget_text)
+    placeholder = replace(before, forget_image=blank.forget_image, forget_text=blank.forget_text)
     tried = []
     for point in todo:
-        tried.append(_tried(context, target, point, seed, before, stand_in))
+        tried.append(_tried(context, target, point, seed, before, placeholder))
         on_point(tried[-1])
     return sorted(tried, key=lambda point: (point.overall is None, -(point.overall or 0.0)))
 
 
 def _tried(
-    context: RunContext, target: ModelRef, point: Point, seed: int, before: ScoreVector, stand_in: ScoreVector
+    context: RunContext, target: ModelRef, point: Point, seed: int, before: ScoreVector, placeholder: ScoreVector
 ) -> Point:
     try:
         artifact = stages.unlearn(context, target, point.chosen.method, point.chosen.config, seed)
         vector = _vector(context, target, artifact, ", ".join(point.settings))
     except RunFailed as failure:
         return replace(point, error=failure.what)
-    return replace(point, vector=vector, overall=overall(vector, before, stand_in))
+    return replace(point, vector=vector, overall=overall(vector, before, placeholder))
 
 
-def _vector(context: RunContext, model: ModelRef, artifact: Entry | None, name: str) -> ScoreVector:
+def _vector(context: RunContext, model: ModelRef, artifact: StoredStage | None, name: str) -> ScoreVector:
     _, predictions = stages.predict(context, model, artifact, name)
     return summarise(
         score_items(stages.questions(context), predictions, context.task.metrics, directions=context.task.direction)

@@ -23,7 +23,7 @@ from smllmun_bench.stages.loader import reference
 from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.overlays import PUT_TOGETHER
 from smllmun_bench.store.store import Store
-from smllmun_bench.store.stored_stage import Entry, read_entry
+from smllmun_bench.store.stored_stage import StoredStage, read_entry
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,7 +38,7 @@ class Parts:
     """What a run's model is made of. `start` is the model it was made from, `change` the artifact's entry."""
 
     start: str
-    change: Entry | None
+    change: StoredStage | None
     dtype: str
 
 
@@ -59,7 +59,7 @@ def parts_of(run: RunFolder, store: Store, base: str | None = None) -> Parts:
     )
 
 
-def _by_key(store: Store, stage: str, key: str) -> Entry:
+def _by_key(store: Store, stage: str, key: str) -> StoredStage:
     for folder in store.entries(stage):
         if folder.name == key:
             return read_entry(folder, key)

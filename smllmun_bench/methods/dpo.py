@@ -37,7 +37,7 @@ class Dpo:
 
     def fit(self, target: "Vlm", data: UnlearningData, config: DpoConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import Reach, drawn, train
+        from smllmun_bench.training.loop import LoopHooks, drawn, train
         from smllmun_bench.training.reference import Reference
 
         rows = {"forget": streams.forget(data, config.training)}
@@ -73,7 +73,13 @@ class Dpo:
             return terms
 
         update = train(
-            target, rows, loss, config.training, seed=data.seed, progress=progress, reach=Reach(beside=beside)
+            target,
+            rows,
+            loss,
+            config.training,
+            seed=data.seed,
+            progress=progress,
+            hooks=LoopHooks(extra_streams=beside),
         )
         return as_artifact(update, spent=before.cost)
 

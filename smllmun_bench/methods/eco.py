@@ -150,7 +150,7 @@ def _features(target: "Vlm", queries: "Sequence[Query]") -> "Tensor":
     from smllmun_bench.methods.shared.corruption import pooled
     from smllmun_bench.methods.shared.states import read
 
-    return read(target, queries, [0], lambda seats, hidden: pooled(seats, hidden, target.image_token), "eco")[0]
+    return read(target, queries, [0], lambda layout, hidden: pooled(layout, hidden, target.image_token), "eco")[0]
 
 
 def _train(

@@ -67,10 +67,10 @@ class Kuda:
 
         from smllmun_bench.methods.shared.embedding_noise import score
         from smllmun_bench.methods.shared.projection import covariances, heard, relaxed
-        from smllmun_bench.methods.shared.tokens import passing, real, words
+        from smllmun_bench.methods.shared.tokens import current_batch, real, words
         from smllmun_bench.models.cost import Cost
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import Reach, train
+        from smllmun_bench.training.loop import LoopHooks, train
 
         started = time.perf_counter()
         blocks = mlps(target, (target.family.language,), self.name)
@@ -95,7 +95,7 @@ class Kuda:
         def listen(name: str, output: "Tensor") -> None:
             if not target.model.training:  # somebody asks how far training has come
                 return
-            inside = (real if config.visual_tokens else _words)(passing(target))
+            inside = (real if config.visual_tokens else _words)(current_batch(target))
             outputs.append(output[inside.to(output.device)])
 
         def _words(packed: "Packed") -> "Tensor":
@@ -135,9 +135,9 @@ class Kuda:
                 noise = torch.randn(weight.shape, generator=generator).to(weight.device, weight.dtype)
                 weight.add_(projections[name](config.push * weight.std() * noise))
 
-        reach = Reach(only=list(weights), in_turn=True, reshape=reshape, start=start)
+        hooks = LoopHooks(only=list(weights), alternate=True, filter_update=reshape, start=start)
         with heard(target, {block.out: "output" for block in chosen}, listen):
-            update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, reach=reach)
+            update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, hooks=hooks)
         free = sum(projection.free for projection in projections.values()) / len(projections)
         figures = {"first_layer": float(first), "effect": effect, "free": free}
         return as_artifact(update, figures, Cost(forwards=spent, seconds=seconds))

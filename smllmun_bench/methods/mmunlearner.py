@@ -55,7 +55,7 @@ class Mmunlearner:
     def fit(self, target: "Vlm", data: UnlearningData, config: MmunlearnerConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.models.cost import Cost
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import Reach, train
+        from smllmun_bench.training.loop import LoopHooks, train
         from smllmun_bench.training.weights import target_modules
 
         forget, retain = streams.forget(data, config.training), streams.retain(data, config.training)
@@ -97,9 +97,9 @@ class Mmunlearner:
         def reshape(turn: str, name: str, change: "Tensor") -> "Tensor":
             return change * masks[name] if turn == "forget" else change
 
-        reach = Reach(only=list(masks), in_turn=True, reshape=reshape)
+        hooks = LoopHooks(only=list(masks), alternate=True, filter_update=reshape)
         rows = {"forget": pictured, "retain": retain}
-        update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, reach=reach)
+        update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, hooks=hooks)
         selected = sum(int(mask.sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
         return as_artifact(update, {"selected": selected}, spent)
 

@@ -54,7 +54,7 @@ class Rmu:
 
         from smllmun_bench.methods.shared.listening import listening
         from smllmun_bench.training import losses
-        from smllmun_bench.training.loop import Reach, train
+        from smllmun_bench.training.loop import LoopHooks, train
         from smllmun_bench.training.reference import Reference
 
         layers = decoder_layers(target, self.name)
@@ -93,8 +93,8 @@ class Rmu:
                     * losses.state_distance(now[held.places], still, held.scores.owner, held.scores.count),
                 }
 
-            reach = Reach(only=weights)
-            update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, reach=reach)
+            hooks = LoopHooks(only=weights)
+            update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, hooks=hooks)
         return as_artifact(update, {"layer": float(layer), "coefficient": c, "median_norm": norm}, before.cost)
 
 

@@ -73,7 +73,7 @@ class Smfa:
     def fit(self, target: "Vlm", data: UnlearningData, config: SmfaConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods.shared.sculpt import Recipe, diagnose, sculpt
+        from smllmun_bench.methods.shared.sculpt import MaskSpec, diagnose, sculpt
         from smllmun_bench.models.change import Artifact
 
         anchor = self._adapter(target, data, config, "anchor", progress)
@@ -85,7 +85,7 @@ class Smfa:
         figures: dict[str, float] = {f"anchor_{name}": value for name, value in anchor.figures.items()}
         for part, adapter in adapters.items():
             k = config.k_text if part == "text" else config.k
-            recipe = Recipe(config.mask, k, config.strength, config.share, config.anchor_weight)
+            spec = MaskSpec(config.mask, k, config.strength, config.share, config.anchor_weight)
             forgets = dict(adapter.deltas())
             if forgets.keys() != anchors.keys():
                 raise UserError(
@@ -93,7 +93,7 @@ class Smfa:
                     fix="the same `train` in training and in anchor_training",
                 )
             for name, forget in forgets.items():
-                shaped = sculpt(forget, anchors[name], recipe, generator)
+                shaped = sculpt(forget, anchors[name], spec, generator)
                 total[name] = total[name] + shaped if name in total else shaped
             found = diagnose([(forget, anchors[name]) for name, forget in forgets.items()], k)
             prefix = "" if part == "all" else f"{part}_"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.standins import for_prompts, stand_in
+from smllmun_bench.models.placeholder_images import for_prompts, placeholder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -101,12 +101,14 @@ class Encoder:
 
     def unexpanded(self, question: str, sizes: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
         """The prompt as the chat template writes it: one placeholder for each image, whatever its size."""
-        messages = [{"role": "user", "content": _content(self._as_text(question), [stand_in(size) for size in sizes])}]
+        messages = [
+            {"role": "user", "content": _content(self._as_text(question), [placeholder(size) for size in sizes])}
+        ]
         text = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         return tuple(self._ids(text))
 
     def _tokens(self, question: str, answer: str | None, sizes: tuple[tuple[int, int], ...]) -> list[int]:
-        pictures = [stand_in(size) for size in sizes]
+        pictures = [placeholder(size) for size in sizes]
         question, answer = self._as_text(question), None if answer is None else self._as_text(answer)
         if self._prompt == "suffix":
             return self._joined(question, answer, pictures)
@@ -170,7 +172,7 @@ class Encoder:
         if not sizes:
             return _Written((), ())
         made = self._processor(
-            images=[[stand_in(size) for size in sizes]],
+            images=[[placeholder(size) for size in sizes]],
             text=[self._processor.image_token * len(sizes)],
             return_text_replacement_offsets=True,
         )

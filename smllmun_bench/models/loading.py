@@ -9,7 +9,7 @@ import torch
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.families import family_of, load_processor
-from smllmun_bench.models.folder import hush
+from smllmun_bench.models.folder import quiet_transformers
 from smllmun_bench.models.memory import is_shortage, release
 from smllmun_bench.models.vision import FeatureBank
 from smllmun_bench.models.vlm import ImageSource, Vlm
@@ -35,7 +35,7 @@ def load(
     """
     from transformers import AutoConfig
 
-    hush()
+    quiet_transformers()
     local = Path(path).expanduser()
     where = str(local if local.is_dir() else path)
     kind = getattr(torch, dtype, None)

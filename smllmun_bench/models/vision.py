@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.lookahead import Lookahead
 from smllmun_bench.models.memory import device_of
+from smllmun_bench.models.prefetch import Prefetcher
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,7 +53,7 @@ class FeatureBank:
         self._features: dict[Images, Tensor] = {}
         self._pixel_room, self._feature_room = PIXELS_KEPT, -1  # bytes; -1: not asked yet
         self._opening = Lock()  # readers of files need not be made for several threads
-        self._ahead: Lookahead[Images, Prepared] | None = None
+        self._ahead: Prefetcher[Images, Prepared] | None = None
         self.keep_features = True
         self.threads: int | None = None  # that prepare images ahead; None: some beside a card, none on the CPU
 
@@ -78,7 +78,7 @@ class FeatureBank:
             yield lambda images: None
             return
         before = self._ahead
-        with Lookahead(self._prepare, workers=threads, room=AHEAD) as self._ahead:
+        with Prefetcher(self._prepare, workers=threads, room=AHEAD) as self._ahead:
             try:
                 yield self._expect
             finally:

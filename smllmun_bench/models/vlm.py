@@ -13,11 +13,12 @@ from torch import Tensor
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.decoding import Said, Stop, greedy
-from smllmun_bench.models.doors import Door, Seats
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of
+from smllmun_bench.models.hooks import BatchLayout
 from smllmun_bench.models.memory import device_of, in_batches
 from smllmun_bench.models.packing import Packed, Row, pack, plan_rows, prefix_length
+from smllmun_bench.models.prompt_filter import PromptFilter
 from smllmun_bench.models.vision import FeatureBank
 
 PACKED_TOKENS = 256  # of a row, or beside a longer image: long enough for several questions, short for dense masks
@@ -119,11 +120,11 @@ class Vlm:
         self.family: Family = family_of(model.config.model_type)
         self.source = source
         self.image_token: int = model.config.image_token_id
-        self.passing: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
-        self.seats: Seats | None = None  # the same, where every question has a row of its own
-        self.one_per_row = False  # set by `doors.seated`
+        self.current_batch: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
+        self.layout: BatchLayout | None = None  # the same, where every question has a row of its own
+        self.one_per_row = False  # set by `hooks.one_row_per_question`
         self.rounding = False  # set by `rounded`
-        self.doors: tuple[Door, ...] = ()  # set by `doors.opened`
+        self.prompt_filters: tuple[PromptFilter, ...] = ()  # set by `prompt_filter.filtering`
         self.bank = bank if bank is not None else FeatureBank(processor, source, self.image_token)
         reader = Reader.of(processor, self.family, self.image_token, model.generation_config.eos_token_id)
         self.encoder, self.stop_ids, self.eos_id = reader.encoder, reader.stop_ids, reader.eos_id
@@ -142,8 +143,8 @@ class Vlm:
     # -- asking ------------------------------------------------------------------------------------------------
 
     def encode(self, query: Query, answer: str | None = None) -> Encoded:
-        for door in self.doors:
-            query = door.rewrite(query)
+        for prompt_filter in self.prompt_filters:
+            query = prompt_filter.rewrite(query)
         sizes = tuple(self.bank.size(ref) for ref in query.images)
         return self.encoder.encode(query.question, answer, query.images, sizes)
 
@@ -204,7 +205,7 @@ class Vlm:
         return [self._passed(query, answers[i]) for i, query in enumerate(queries)]
 
     def _refusal(self, query: Query, answer: str | None) -> str | None:
-        said = (door.refuse(query, answer) for door in self.doors)
+        said = (prompt_filter.refuse(query, answer) for prompt_filter in self.prompt_filters)
         return next((text for text in said if text is not None), None)
 
     def _passed(self, query: Query, answer: Generation) -> Generation:
@@ -252,12 +253,12 @@ class Vlm:
         usual = self.model.generation_config
         self.model.generation_config = GenerationConfig()  # else a repetition penalty of the folder would creep in
         ends = torch.full((len(batch),), width)
-        self.seats = Seats(tuple(batch), ids, ends - torch.tensor([len(item.ids) for item in batch]), ends)
+        self.layout = BatchLayout(tuple(batch), ids, ends - torch.tensor([len(item.ids) for item in batch]), ends)
         try:
             out = self.model.generate(**inputs, attention_mask=valid.long().to(self.device), generation_config=config)
         finally:
             self.model.generation_config = usual
-            self.seats = None
+            self.layout = None
         new = out if "inputs_embeds" in inputs else out[:, width:]
         return [row.tolist() for row in new.cpu()]
 
@@ -325,16 +326,16 @@ class Vlm:
     def _score(self, encoded: Sequence[Encoded], share_questions: bool) -> AnswerScores:
         rows = self._rows(encoded, share_questions=share_questions)
         packed = pack(encoded, rows, self.pad_id)
-        self.passing = packed
+        self.current_batch = packed
         if self.one_per_row:
             items = tuple(encoded[row[0].members[0]] for row in rows)
             starts = torch.tensor([item.answer_start for item in items])
-            self.seats = Seats(items, packed.ids, torch.zeros_like(starts), starts)
+            self.layout = BatchLayout(items, packed.ids, torch.zeros_like(starts), starts)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.rounding):
             try:
                 hidden = self._hidden(packed)
             finally:
-                self.passing = self.seats = None
+                self.current_batch = self.layout = None
             picked = hidden[packed.predict_row.to(self.device), packed.predict_at.to(self.device)]
             logits = self.model.get_output_embeddings()(picked).float()
         target = packed.target.to(self.device)
@@ -399,7 +400,7 @@ class Vlm:
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        for line in [*self.hooks(), *(f"door:{number}" for number in range(len(self.doors)))]:
+        for line in [*self.hooks(), *(f"door:{number}" for number in range(len(self.prompt_filters)))]:
             digest.update(line.encode())
         return digest.hexdigest()
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.folder import hush
+from smllmun_bench.models.folder import quiet_transformers
 
 KIND = "llama"  # the architecture that the converters know
 TRY = "the GGUF file or a transformers folder of a Llama-like chat model, such as SmolLM2-135M-Instruct"
@@ -47,7 +47,7 @@ def convert(source: Path, folder: Path) -> Written:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     where = str(source)
-    hush()
+    quiet_transformers()
     if not (source / "config.json").is_file():
         raise UserError("no config.json: this is not the folder of a model", where=where, fix=TRY)
     try:

@@ -14,7 +14,7 @@ import torch
 from tokenizers import pre_tokenizers
 
 from smllmun_bench.errors import UserError, require
-from smllmun_bench.models.folder import hush
+from smllmun_bench.models.folder import quiet_transformers
 from smllmun_bench.references.causal import KIND, TRY, Written, write
 
 MAGIC = b"GGUF"
@@ -39,7 +39,7 @@ def convert(source: Path, folder: Path) -> Written:
     _check_tokenizer(reader, where)
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    hush()
+    quiet_transformers()
     with redirect_stderr(io.StringIO()):  # a bar that has no switch
         model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)

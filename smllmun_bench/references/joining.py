@@ -6,7 +6,7 @@ The folder is a normal one: its processor writes the language model's own turns 
 from pathlib import Path
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.folder import hush, save
+from smllmun_bench.models.folder import quiet_transformers, save
 
 IMAGE = "<image>"
 CHAT_TEMPLATE = (
@@ -37,7 +37,7 @@ def join(language: Path, eyes: Path, folder: Path, *, seed: int = 0, dtype: str 
 
     from smllmun_bench.models.families import load_processor
 
-    hush()
+    quiet_transformers()
     tokenizer = AutoTokenizer.from_pretrained(language, padding_side="left")
     if tokenizer.convert_tokens_to_ids("<|im_start|>") in (None, tokenizer.unk_token_id):
         raise UserError("the language model does not know ChatML's <|im_start|>", where=str(language))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from smllmun_bench.models.libraries import import_libraries
 from smllmun_bench.stages.loader import Loader, ModelRef
-from smllmun_bench.store.stored_stage import Entry
+from smllmun_bench.store.stored_stage import StoredStage
 
 if TYPE_CHECKING:
     from smllmun_bench.models.answering import Answerer
@@ -18,7 +18,7 @@ Backend = Literal["transformers", "vllm"]
 IN_WEIGHTS = ("none", "delta", "lora")  # kinds of artifacts that a folder of weights can hold
 
 
-def backend_of(asked: Backend, artifact: Entry | None) -> Backend:
+def backend_of(asked: Backend, artifact: StoredStage | None) -> Backend:
     """What acts while a model answers (hooks, gates, doors) cannot be served: transformers answers there."""
     if artifact is None or asked == "transformers":
         return asked
@@ -28,7 +28,7 @@ def backend_of(asked: Backend, artifact: Entry | None) -> Backend:
 
 @contextmanager
 def answering(
-    loader: Loader, model: ModelRef, artifact: Entry | None, backend: Backend, images: int
+    loader: Loader, model: ModelRef, artifact: StoredStage | None, backend: Backend, images: int
 ) -> "Iterator[Answerer]":
     """The model with the change, ready to be asked; `images` is the largest number in one question.
 

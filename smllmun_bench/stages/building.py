@@ -12,7 +12,7 @@ from smllmun_bench.stages import model_cards
 from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest, named
 from smllmun_bench.stages.loader import ModelRef, reference
 from smllmun_bench.store.hashing import HashMemo
-from smllmun_bench.store.store import Entry, Request
+from smllmun_bench.store.store import Request, StoredStage
 
 KEPT = "float16"  # of what is shipped, and of models that are put together from it
 
@@ -95,7 +95,7 @@ def _parts(context: RunContext, recipe: AlignRecipe) -> tuple[Path, Path, dict[s
     return language, Path(eyes.path), {"language": language_digest(language), "eyes": eyes.digest}
 
 
-def _merged(context: RunContext, start: ModelRef, change: Entry, folder: Path) -> None:
+def _merged(context: RunContext, start: ModelRef, change: StoredStage, folder: Path) -> None:
     vlm = context.loader.in_float32(start)
     from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.folder import save
@@ -104,7 +104,7 @@ def _merged(context: RunContext, start: ModelRef, change: Entry, folder: Path) -
         save(vlm.model, vlm.processor, folder, dtype=KEPT)
 
 
-def _put_together(entry: Entry, change: Entry | None) -> ModelRef:
+def _put_together(entry: StoredStage, change: StoredStage | None) -> ModelRef:
     """Identified by what it is made of: the sum itself may be rounded in another way on another machine."""
     return ModelRef(str(entry.path), entry.key, change.path if change is not None else None)
 
@@ -169,5 +169,5 @@ def _memorise(context: RunContext, start: ModelRef, split: Split, name: str) -> 
     return _put_together(whole, entry)
 
 
-def _model(entry: Entry) -> ModelRef:
+def _model(entry: StoredStage) -> ModelRef:
     return ModelRef(str(entry.path), entry.digest, entry.path)

@@ -11,7 +11,7 @@ from smllmun_bench.schema import Fold
 from smllmun_bench.stages.backends import Backend
 from smllmun_bench.stages.loader import Loader
 from smllmun_bench.stages.model_cards import ModelCard
-from smllmun_bench.store.store import Entry, StageEvent, Store
+from smllmun_bench.store.store import StageEvent, Store, StoredStage
 from smllmun_bench.tasks import TaskSpec
 
 VERSIONS = {
@@ -75,6 +75,6 @@ def named(context: RunContext, name: str) -> Callable[[StageEvent], None]:
     return lambda event: context.on_event(replace(event, stage=f"{event.stage} {name}"))
 
 
-def change_digest(artifact: Entry) -> str:
+def change_digest(artifact: StoredStage) -> str:
     """What an artifact changes, identified by its tensors alone: its cost lies beside them and differs each time."""
     return artifact.manifest.outputs["artifact.safetensors"].sha256

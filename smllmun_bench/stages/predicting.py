@@ -16,7 +16,7 @@ from smllmun_bench.stages.backends import answering, backend_of
 from smllmun_bench.stages.context import VERSIONS, RunContext, change_digest, named
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.store.hashing import digest
-from smllmun_bench.store.store import Entry, Request
+from smllmun_bench.store.store import Request, StoredStage
 
 BATCHING = 2  # goes up when batches of the same size get other shapes
 
@@ -25,7 +25,9 @@ def questions(context: RunContext) -> list[Item]:
     return limited(context.data.evaluation(context.fold), context.limit)
 
 
-def predict(context: RunContext, model: ModelRef, artifact: Entry | None, name: str) -> tuple[Entry, list[Prediction]]:
+def predict(
+    context: RunContext, model: ModelRef, artifact: StoredStage | None, name: str
+) -> tuple[StoredStage, list[Prediction]]:
     """The predictions of a model, with an artifact mounted or without."""
     from smllmun_bench.results.predictions import read_predictions, write_predictions
 

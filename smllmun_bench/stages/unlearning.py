@@ -12,13 +12,13 @@ from smllmun_bench.methods.base import Method, MethodConfig, UnlearningData
 from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, named
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.store.hashing import digest
-from smllmun_bench.store.store import Entry, Request
+from smllmun_bench.store.store import Request, StoredStage
 
 if TYPE_CHECKING:
     from smllmun_bench.models.change import Artifact
 
 
-def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> Entry:
+def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> StoredStage:
     """One method, one configuration, one seed: an artifact."""
     from smllmun_bench.stages.stopping import StopAt, matched
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from smllmun_bench import runtime
-from smllmun_bench.store.store import Action, Entry, Request, StageEvent, Store
+from smllmun_bench.store.store import Action, Request, StageEvent, Store, StoredStage
 
 
 class CollectiveStore(Store):
@@ -21,7 +21,7 @@ class CollectiveStore(Store):
         *,
         resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
-    ) -> Entry:
+    ) -> StoredStage:
         if runtime.rank() == 0:
             return self._lead(request, make, resume=resume, on_event=on_event)
         if runtime.agreed(False):
@@ -35,7 +35,7 @@ class CollectiveStore(Store):
 
     def _lead(
         self, request: Request, make: Callable[[Path], None], *, resume: bool, on_event: Callable[[StageEvent], None]
-    ) -> Entry:
+    ) -> StoredStage:
         with self._locked(request.key, lambda holder: None):
             there = self.find(request)
             runtime.agreed(there is None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from smllmun_bench.errors import UserError
 from smllmun_bench.store.atomic import atomic_write
 from smllmun_bench.store.store import Action, StageEvent, Store
-from smllmun_bench.store.stored_stage import MANIFEST, Entry, Request, StageManifest, folder_of, read_entry
+from smllmun_bench.store.stored_stage import MANIFEST, Request, StageManifest, StoredStage, folder_of, read_entry
 
 PUT_TOGETHER = ("join", "merge")
 MODEL_STAGES = ("pretrain", "align", "memorise", "learn", *PUT_TOGETHER)
@@ -23,7 +23,7 @@ class FinishedStore(Store):
         *,
         resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
-    ) -> Entry:
+    ) -> StoredStage:
         entry = self.find(request)
         if entry is None and request.stage in PUT_TOGETHER:
             return super().get_or_make(request, make, resume=resume, on_event=on_event)
@@ -54,7 +54,7 @@ class FreshStore(Store):
         *,
         resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
-    ) -> Entry:
+    ) -> StoredStage:
         if request.stage in MODEL_STAGES:
             return self._shared.get_or_make(request, make, resume=resume, on_event=on_event)
         return super().get_or_make(request, make, resume=resume, on_event=on_event)

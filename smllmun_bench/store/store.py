@@ -33,10 +33,10 @@ from smllmun_bench.store.stored_stage import (
     LAYOUT,
     MANIFEST,
     RESERVED,
-    Entry,
     Fault,
     Request,
     StageManifest,
+    StoredStage,
     faults_of,
     folder_of,
     read_entry,
@@ -44,7 +44,15 @@ from smllmun_bench.store.stored_stage import (
 )
 
 __all__ = [
-    "Action", "Entry", "Fault", "Request", "StageEvent", "StageManifest", "Store", "atomic_write", "default_root",
+    "Action",
+    "Fault",
+    "Request",
+    "StageEvent",
+    "StageManifest",
+    "Store",
+    "StoredStage",
+    "atomic_write",
+    "default_root",
 ]  # fmt: skip
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_TEXT = ("No space left on device", "Disk quota exceeded")  # safetensors wraps the error of its Rust side in text
@@ -87,7 +95,7 @@ class Store:
     ) -> None:
         self.root, self.shipped, self._checkpoint = root, tuple(shipped), checkpoint
 
-    def find(self, request: Request) -> Entry | None:
+    def find(self, request: Request) -> StoredStage | None:
         """The finished folder for a request, or None. Sizes are checked, hashes are not (`verify` does).
 
         Raises UserError if the folder is damaged: silently making it again would hide a failing disk.
@@ -106,7 +114,7 @@ class Store:
         *,
         resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
-    ) -> Entry:
+    ) -> StoredStage:
         """The finished folder for a request; `make` fills an empty folder if there is none.
 
         One process makes, others wait for it and reuse. If `make` raises or the process dies, nothing of it is ever
@@ -137,9 +145,9 @@ class Store:
                 if folder.parts[-3] not in RESERVED and folder.is_dir():
                     yield folder
 
-    def nearest(self, request: Request) -> tuple[Entry, list[str]] | None:
+    def nearest(self, request: Request) -> tuple[StoredStage, list[str]] | None:
         """The stored folder of the same stage that differs least from the request, and in what it differs."""
-        found: list[tuple[int, str, Entry, list[str]]] = []
+        found: list[tuple[int, str, StoredStage, list[str]]] = []
         for folder in self.entries(request.stage):
             if (folder / MANIFEST).is_file():
                 entry = read_entry(folder, folder.name)
@@ -232,7 +240,7 @@ class Store:
             holder.unlink(missing_ok=True)
             lock.release()
 
-    def _make(self, request: Request, make: Callable[[Path], None], *, resume: bool) -> Entry:
+    def _make(self, request: Request, make: Callable[[Path], None], *, resume: bool) -> StoredStage:
         """Steps 2 to 4 of the commit; the lock is held, so whatever lies in `tmp` under this key is dead."""
         temporary = self._fresh(request.key, resume=resume)
         try:
@@ -264,7 +272,7 @@ class Store:
         new.mkdir(exist_ok=True)
         return new
 
-    def _publish(self, temporary: Path, request: Request, manifest: StageManifest) -> Entry:
+    def _publish(self, temporary: Path, request: Request, manifest: StageManifest) -> StoredStage:
         final = folder_of(self.root, request.stage, request.key)
         self._prepare(*final.parts[-3:-1])
         if final.exists() and not (final / MANIFEST).is_file():  # somebody's half copy: out of the way, for gc
@@ -279,7 +287,7 @@ class Store:
             return read_entry(final, request.key)
         self._checkpoint("renamed")
         fsync(final.parent)
-        return Entry(final, request.key, manifest)
+        return StoredStage(final, request.key, manifest)
 
     def _discard(self, folder: Path) -> None:
         """Remove a folder so that at no moment a half-removed one can be read: its manifest goes with the rename."""

@@ -70,7 +70,7 @@ class StageManifest(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredStage:
     """A finished folder."""
 
     path: Path
@@ -152,7 +152,7 @@ def _read_manifest(folder: Path) -> StageManifest | str:
     return manifest
 
 
-def read_entry(folder: Path, key: str) -> Entry:
+def read_entry(folder: Path, key: str) -> StoredStage:
     manifest = _read_manifest(folder)
     if isinstance(manifest, str):
         raise _damaged(folder, MANIFEST, manifest)
@@ -162,7 +162,7 @@ def read_entry(folder: Path, key: str) -> Entry:
             raise _damaged(folder, name, "missing")
         if path.stat().st_size != output.bytes:
             raise _damaged(folder, name, f"{path.stat().st_size} bytes, expected {output.bytes}")
-    return Entry(folder, key, manifest)
+    return StoredStage(folder, key, manifest)
 
 
 def faults_of(folder: Path) -> Iterator[Fault]:

@@ -19,7 +19,7 @@ from smllmun_bench.training.compiled import compiled, eager
 from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.examples import Example, Stream
 from smllmun_bench.training.sharded import clip_gradients, divided_like, full, is_shard, kinds
-from smllmun_bench.training.weights import LoraFactors, Taken, trainable
+from smllmun_bench.training.weights import LoraFactors, Trainable, trainable
 
 Terms = Mapping[str, Tensor]
 """Named parts of a loss; their sum is minimised, and each is reported."""
@@ -81,22 +81,22 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class LoopHooks:
     """Where a method reaches into the loop, besides its loss.
 
     `only` names the parameters that are trained (whole weights) in place of those that `config.train` stands for.
-    `in_turn`: every stream takes a step of its own, one after the other, with its own forward pass, clipping and Adam
-    state; the loss then sees one stream at a time. `reshape(stream, parameter, change)` gives what is left of the
+    `alternate`: every stream takes a step of its own, one after the other, with its own forward pass, clipping and Adam
+    state; the loss then sees one stream at a time. `filter_update(stream, parameter, change)` gives what is left of the
     change that the optimiser has just made (of all streams: "") to that parameter: editing gradients instead would not
-    do, since Adam rescales them. `start` may move the trained weights, by name, before the first step. `beside` makes
-    further streams out of a batch, say another answer to the very questions that it asks.
+    do, since Adam rescales them. `start` may move the trained weights, by name, before the first step.
+    `extra_streams` makes further streams out of a batch, say another answer to the very questions that it asks.
     """
 
     only: Collection[str] | None = None
-    in_turn: bool = False
-    reshape: Callable[[str, str, Tensor], Tensor] | None = None
+    alternate: bool = False
+    filter_update: Callable[[str, str, Tensor], Tensor] | None = None
     start: Callable[[Mapping[str, torch.nn.Parameter]], None] | None = None
-    beside: Callable[[Mapping[str, Sequence[Example]]], Mapping[str, Sequence[Example]]] | None = None
+    extra_streams: Callable[[Mapping[str, Sequence[Example]]], Mapping[str, Sequence[Example]]] | None = None
 
 
 def train(
@@ -109,7 +109,7 @@ def train(
     init_seed: int | None = None,
     progress: Progress | None = None,
     sizes: Mapping[str, int] | None = None,
-    reach: Reach = Reach(),
+    hooks: LoopHooks = LoopHooks(),
 ) -> Update:
     """Train and return the change; the model itself is as it was when this returns, even if it fails.
 
@@ -121,7 +121,7 @@ def train(
             weights that it cannot divide.
     """
     progress = progress or Silent()
-    if config.sharded and reach.start is not None:  # such a method also holds whole weights of its own
+    if config.sharded and hooks.start is not None:  # such a method also holds whole weights of its own
         raise UserError(
             "this method moves whole weights itself, and divided ones are not at hand",
             where="training.sharded",
@@ -136,13 +136,13 @@ def train(
     seen = 0
     history: list[dict[str, float]] = []
     with (
-        trainable(vlm, config, seed if init_seed is None else init_seed, reach.only) as taken,
+        trainable(vlm, config, seed if init_seed is None else init_seed, hooks.only) as taken,
         _checkpointing(vlm, config.gradient_checkpointing),
         compiled(vlm, config.compile),
         vlm.bank.ahead(vlm.device) as expect,
     ):
         torch.manual_seed(seed)
-        turns = tuple(supply) if reach.in_turn else ("",)
+        turns = tuple(supply) if hooks.alternate else ("",)
         optimisers = {
             turn: torch.optim.AdamW(
                 [{"params": kind} for kind in kinds(taken.parameters)],
@@ -152,22 +152,22 @@ def train(
             )
             for turn in turns
         }
-        if reach.start is not None:
+        if hooks.start is not None:
             with torch.no_grad():
-                reach.start(dict(zip(taken.names, taken.parameters, strict=True)))
+                hooks.start(dict(zip(taken.names, taken.parameters, strict=True)))
         vlm.model.train()
         upcoming = _take(supply)
         try:
             for step in range(config.steps):
                 whole, upcoming = upcoming, _take(supply) if step + 1 < config.steps else {}
                 expect(example.images for examples in upcoming.values() for example in parallel.share(examples))
-                if reach.beside is not None:
-                    whole |= reach.beside(whole)
+                if hooks.extra_streams is not None:
+                    whole |= hooks.extra_streams(whole)
                 seen += sum(len(examples) for examples in whole.values())
                 batch = {name: parallel.share(examples) for name, examples in whole.items()}
                 figures: dict[str, float] = {}
                 for turn in turns:
-                    names = (turn,) if reach.in_turn else tuple(batch)
+                    names = (turn,) if hooks.alternate else tuple(batch)
                     optimiser = optimisers[turn]
                     for group in optimiser.param_groups:
                         group["lr"] = config.lr * rate_at(step, config)
@@ -185,7 +185,7 @@ def train(
                             f"loss {total.item()}, gradient norm {norm.item()} at step {step + 1} of {config.steps}",
                             fix="a smaller training.lr, or --dtype float32",
                         )
-                    _step(optimiser, taken, turn, reach)
+                    _step(optimiser, taken, turn, hooks)
                     figures |= {name: value.item() for name, value in terms.items()}
                 history.append(figures)
                 progress.step(step + 1, config.steps, figures)
@@ -277,15 +277,15 @@ def rate_at(step: int, config: TrainingConfig) -> float:
     return 1 - done if config.schedule == "linear" else 1.0
 
 
-def _step(optimiser: torch.optim.Optimizer, taken: Taken, turn: str, reach: Reach) -> None:
-    if reach.reshape is None:
+def _step(optimiser: torch.optim.Optimizer, taken: Trainable, turn: str, hooks: LoopHooks) -> None:
+    if hooks.filter_update is None:
         optimiser.step()
         return
     with torch.no_grad():
         before = [parameter.detach().clone() for parameter in taken.parameters]
         optimiser.step()
         for name, parameter, old in zip(taken.names, taken.parameters, before, strict=True):
-            left = reach.reshape(turn, name, full(parameter - old))
+            left = hooks.filter_update(turn, name, full(parameter - old))
             parameter.copy_(old + divided_like(left, parameter))
 
 

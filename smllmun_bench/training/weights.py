@@ -29,7 +29,7 @@ class LoraFactors:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Trainable:
     names: list[str]
     parameters: list[torch.nn.Parameter]
     read: Callable[[], tuple[dict[str, LoraFactors], dict[str, Tensor]]]
@@ -76,7 +76,7 @@ def _mean_absolute(tensors: Iterable[Tensor]) -> Tensor:
 
 
 @contextmanager
-def trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str] | None = None) -> Iterator[Taken]:
+def trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str] | None = None) -> Iterator[Trainable]:
     if config.lora is not None and only is None:
         beside = _projector(vlm) if config.projector else {}
         with _lora(vlm, target_modules(vlm, config.train), config.lora, seed, beside, config.sharded) as taken:
@@ -101,7 +101,7 @@ def trainable(vlm: Vlm, config: TrainingConfig, seed: int, only: Collection[str]
 
 
 @contextmanager
-def _whole(vlm: Vlm, names: list[str]) -> Iterator[Taken]:
+def _whole(vlm: Vlm, names: list[str]) -> Iterator[Trainable]:
     """The weights themselves, which are as they were when the block ends."""
     named = dict(vlm.model.named_parameters())
     chosen = {name: named[name] for name in names}
@@ -114,7 +114,7 @@ def _whole(vlm: Vlm, names: list[str]) -> Iterator[Taken]:
         return _mean_absolute(parameter - before[name] for name, parameter in chosen.items())
 
     try:
-        yield Taken(names, list(chosen.values()), read, size)
+        yield Trainable(names, list(chosen.values()), read, size)
     finally:
         with torch.no_grad():
             for name, parameter in chosen.items():
@@ -139,7 +139,7 @@ def _lora(
     seed: int,
     beside: Mapping[str, torch.nn.Parameter],
     divide: bool,
-) -> Iterator[Taken]:
+) -> Iterator[Trainable]:
     """Fresh adapters on `modules`, and the whole weights `beside` them.
 
     The seed fixes A, so two runs with one seed start from the same A.
@@ -184,7 +184,7 @@ def _lora(
     try:
         with sharded(vlm, divide):
             trained = {name: parameter for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
-            yield Taken(list(trained), list(trained.values()), read, size)
+            yield Trainable(list(trained), list(trained.values()), read, size)
     finally:
         wrapped.unload()
         with torch.no_grad():

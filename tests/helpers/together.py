@@ -17,7 +17,7 @@ from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Vlm
 from smllmun_bench.training.config import L1, LoraSettings, TrainingConfig
 from smllmun_bench.training.examples import from_items
-from smllmun_bench.training.loop import Batch, Reach, Terms, train
+from smllmun_bench.training.loop import Batch, LoopHooks, Terms, train
 
 LORA = TrainingConfig(steps=3, batch_size=4, lr=0.003, lora=LoraSettings(rank=3, alpha=6))
 WHOLE = LORA.model_copy(update={"lora": None})
@@ -35,13 +35,13 @@ CONFIGS = {
     "few-pictures": WHOLE.model_copy(update={"text_share": 0.75, "steps": 4}),
 }
 TOP = "model.language_model.layers.1.mlp.up_proj.weight"
-REACHES = {
+LOOP_HOOKS = {
     # Tower and last layer: a share of the batch without pictures has no gradient for one, nor a way to the first layer.
-    "few-pictures": Reach(only=["model.multi_modal_projector.linear_1.weight", TOP], in_turn=True),
-    "in-turn": Reach(
+    "few-pictures": LoopHooks(only=["model.multi_modal_projector.linear_1.weight", TOP], alternate=True),
+    "in-turn": LoopHooks(
         only=["model.language_model.layers.0.mlp.down_proj.weight", TOP],
-        in_turn=True,
-        reshape=lambda turn, name, change: (
+        alternate=True,
+        filter_update=lambda turn, name, change: (
             change * (torch.arange(change.shape[-1]) % 2) if turn == "forget" else change
         ),
     ),
@@ -99,7 +99,7 @@ def case(vlm: Vlm, data: Any, name: str, *, sharded: bool) -> dict[str, Any]:
     heard: list[int] = []
     handle = vlm.model.get_submodule(vlm.family.language).layers[1].register_forward_hook(lambda *_: heard.append(1))
     before, watch = state(vlm), Watch(vlm)
-    update = train(vlm, streams, loss, config, seed=3, progress=watch, reach=REACHES.get(name, Reach()))
+    update = train(vlm, streams, loss, config, seed=3, progress=watch, hooks=LOOP_HOOKS.get(name, LoopHooks()))
     left = _difference(before, state(vlm))
     handle.remove()
     return {

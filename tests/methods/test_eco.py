@@ -15,7 +15,7 @@ from smllmun_bench.methods.eco import METHOD, EcoConfig
 from smllmun_bench.methods.shared.corruption import conformal_threshold, corrupted, marked, pooled
 from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.models.change import Artifact
-from smllmun_bench.models.doors import Seats, at_prefill, seated
+from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent
 
@@ -69,8 +69,8 @@ def test_kinds_of_corruption_by_hand() -> None:
 def test_names_pictures_or_all_but_the_last_are_marked() -> None:
     """Row 0 has a picture and a name, row 1 neither; both left-padded, the name again in the answer."""
     ids = torch.tensor([[0, IMAGE, 5, 6, 2, 5, 6], [0, 0, 1, 2, 3, 5, 6]])
-    seats = Seats((), ids, torch.tensor([1, 2]), torch.tensor([5, 5]))
-    rows = {where: marked(seats, IMAGE, [(5, 6)], where).int().tolist() for where in ("text", "image", "both")}
+    layout = BatchLayout((), ids, torch.tensor([1, 2]), torch.tensor([5, 5]))
+    rows = {where: marked(layout, IMAGE, [(5, 6)], where).int().tolist() for where in ("text", "image", "both")}
     assert rows["text"] == [[0, 0, 1, 1, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0]]
     assert rows["image"] == [[0, 1, 0, 0, 0, 0, 0], [0] * 7]
     assert rows["both"] == [[0, 1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0]]
@@ -79,13 +79,13 @@ def test_names_pictures_or_all_but_the_last_are_marked() -> None:
 def test_the_gate_reads_words_and_pictures_of_the_prompt_alone() -> None:
     ids = torch.tensor([[0, IMAGE, 5, 7]])
     hidden = torch.tensor([[[9.0, 9.0], [1.0, 2.0], [3.0, 4.0], [8.0, 8.0]]])
-    seats = Seats((), ids, torch.tensor([1]), torch.tensor([3]))
-    assert pooled(seats, hidden, IMAGE).tolist() == [[3.0, 4.0, 1.0, 2.0, 1.0]]
+    layout = BatchLayout((), ids, torch.tensor([1]), torch.tensor([3]))
+    assert pooled(layout, hidden, IMAGE).tolist() == [[3.0, 4.0, 1.0, 2.0, 1.0]]
 
 
 def test_a_shut_gate_changes_no_logit_and_no_noise_neither(tiny: Any) -> None:
     artifact, questions = fit(tiny), pairs(tiny.data.forget)
-    with seated(tiny.vlm):
+    with one_row_per_question(tiny.vlm):
         plain = tiny.vlm.answer_logprobs(questions)
     shut = replace(artifact, settings={**artifact.settings, "threshold": None})
     for quiet in (shut, always(artifact, strength=0.0)):
@@ -104,7 +104,7 @@ def test_flagged_and_unflagged_share_a_batch_and_decode_steps_pass(tiny: Any) ->
         assert together == [tiny.vlm.generate([query], max_new_tokens=3)[0] for query in queries]
         heard: list[int] = []
         block = decoder_layers(tiny.vlm, "test")[0]
-        with at_prefill(tiny.vlm, block, lambda seats, hidden: heard.append(hidden.shape[1]) or hidden):
+        with at_prefill(tiny.vlm, block, lambda layout, hidden: heard.append(hidden.shape[1]) or hidden):
             tiny.vlm._generate_batch([tiny.vlm.encode(queries[0])], 3)
     assert len(heard) == 1
 

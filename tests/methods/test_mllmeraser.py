@@ -12,7 +12,7 @@ from smllmun_bench.methods.mllmeraser import METHOD, MllmEraserConfig
 from smllmun_bench.methods.shared import pgd
 from smllmun_bench.methods.shared.erasure import gate_vector, null_basis, steered
 from smllmun_bench.methods.shared.states import entering
-from smllmun_bench.models.doors import Seats, at_prefill, seated
+from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent
 
@@ -58,10 +58,10 @@ def test_the_gate_is_open_for_forgotten_and_shut_for_retained_prompts() -> None:
 
 
 def test_every_token_of_a_prompt_moves_by_the_gate_of_its_last_one() -> None:
-    seats = Seats((), torch.zeros(2, 4, dtype=torch.long), torch.tensor([1, 0]), torch.tensor([4, 3]))
+    layout = BatchLayout((), torch.zeros(2, 4, dtype=torch.long), torch.tensor([1, 0]), torch.tensor([4, 3]))
     hidden = torch.arange(16.0).view(2, 4, 2)
     gate, direction = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 10.0])
-    moved = steered(seats, hidden, gate, direction, 0.5) - hidden
+    moved = steered(layout, hidden, gate, direction, 0.5) - hidden
     by_hand = torch.zeros(2, 4, 2)
     by_hand[0, 1:, 1], by_hand[1, :3, 1] = 0.5 * 6 * 10, 0.5 * 12 * 10  # padding on the left, an answer on the right
     assert torch.equal(moved, by_hand)
@@ -74,8 +74,8 @@ def test_without_strength_it_is_the_model_itself(tiny: Any) -> None:
         assert tiny.vlm.fingerprint() == before
         assert tiny.vlm.answer_logprobs(pairs) == plain
     hidden = torch.randn(3, 5, 2)
-    seats = Seats((), torch.zeros(3, 5, dtype=torch.long), torch.zeros(3, dtype=torch.long), torch.full((3,), 5))
-    assert torch.equal(steered(seats, hidden, torch.ones(2), torch.ones(2), 0.0), hidden)
+    layout = BatchLayout((), torch.zeros(3, 5, dtype=torch.long), torch.zeros(3, dtype=torch.long), torch.full((3,), 5))
+    assert torch.equal(steered(layout, hidden, torch.ones(2), torch.ones(2), 0.0), hidden)
 
 
 def test_decode_steps_are_not_steered(tiny: Any) -> None:
@@ -85,7 +85,7 @@ def test_decode_steps_are_not_steered(tiny: Any) -> None:
     lengths: list[int] = []
     layer = tiny.vlm.model.model.language_model.layers[1]
 
-    def listen(seats: Seats, hidden: torch.Tensor) -> torch.Tensor:
+    def listen(layout: BatchLayout, hidden: torch.Tensor) -> torch.Tensor:
         lengths.append(hidden.shape[1])
         return hidden
 
@@ -121,7 +121,10 @@ def test_states_are_read_at_the_last_token_of_the_prompt(tiny: Any) -> None:
         encoded = tiny.vlm.encode(query)
         heard: list[torch.Tensor] = []
         layer = tiny.vlm.model.model.language_model.layers[1]
-        with seated(tiny.vlm), at_prefill(tiny.vlm, layer, lambda seats, hidden: heard.append(hidden) or hidden):
+        with (
+            one_row_per_question(tiny.vlm),
+            at_prefill(tiny.vlm, layer, lambda layout, hidden: heard.append(hidden) or hidden),
+        ):
             tiny.vlm.score_answers([encoded])
     (found,) = entering(tiny.vlm, [query], [1], "test")[1]
     assert heard[0].shape[1] == len(encoded.ids)

@@ -220,5 +220,5 @@ def test_hooks_are_gone_when_a_pass_fails(tiny: Any) -> None:
     with pytest.raises(ZeroDivisionError), embedding_noise.at_block(tiny.vlm, 1, "test", fail):
         embedding_noise.score(tiny.vlm, from_items(tiny.data.forget))
     assert tiny.vlm.fingerprint() == before
-    assert tiny.vlm.passing is None
+    assert tiny.vlm.current_batch is None
     assert tiny.vlm.answer_logprobs([(Query("Who?"), "baker")])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from smllmun_bench.methods.shared import sculpt
-from smllmun_bench.methods.shared.sculpt import Recipe
+from smllmun_bench.methods.shared.sculpt import MaskSpec
 
 F = torch.tensor([[2.0, -2.0], [1.0, -3.0]])
 A = torch.tensor([[-1.0, 1.0], [1.0, 1.0]])
@@ -17,8 +17,8 @@ A = torch.tensor([[-1.0, 1.0], [1.0, 1.0]])
 
 
 def shaped(mask: str, **settings: float) -> list[list[float]]:
-    recipe = Recipe(mask=mask, **settings)  # type: ignore[arg-type]
-    return sculpt.sculpt(F, A, recipe, torch.Generator().manual_seed(0)).tolist()
+    spec = MaskSpec(mask=mask, **settings)  # type: ignore[arg-type]
+    return sculpt.sculpt(F, A, spec, torch.Generator().manual_seed(0)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_correlated_updates_conflict_less() -> None:
 def test_random_controls_match_what_they_control_for(mask: str, removed: float) -> None:
     """At k = 5 on independent updates: equal count masks 6.28 % at random, equal energy 12.41 %."""
     forget, anchor = gaussians()
-    recipe = Recipe(mask=mask, k=5)  # type: ignore[arg-type]
-    left = sculpt.sculpt(forget, anchor, recipe, torch.Generator().manual_seed(1))
+    spec = MaskSpec(mask=mask, k=5)  # type: ignore[arg-type]
+    left = sculpt.sculpt(forget, anchor, spec, torch.Generator().manual_seed(1))
     gone = left == 0
     assert gone.float().mean().item() == pytest.approx(removed, abs=0.004)
     assert sculpt.removed_energy(forget, gone) == pytest.approx(removed, abs=0.004)
@@ -167,7 +167,7 @@ def test_random_controls_match_what_they_control_for(mask: str, removed: float) 
 
 def test_dare_keeps_the_mean() -> None:
     ones = torch.ones(400, 400)
-    left = sculpt.sculpt(ones, ones, Recipe(mask="dare", share=0.75), torch.Generator().manual_seed(1))
+    left = sculpt.sculpt(ones, ones, MaskSpec(mask="dare", share=0.75), torch.Generator().manual_seed(1))
     assert set(left.unique().tolist()) == {0.0, 4.0}
     assert left.mean().item() == pytest.approx(1, abs=0.03)
 

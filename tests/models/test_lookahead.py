@@ -13,7 +13,7 @@ from PIL import Image
 from smllmun_bench.errors import UserError
 from smllmun_bench.models import vision
 from smllmun_bench.models.loading import load
-from smllmun_bench.models.lookahead import Lookahead
+from smllmun_bench.models.prefetch import Prefetcher
 from smllmun_bench.models.vlm import Query, Vlm
 from smllmun_bench.training import losses
 from smllmun_bench.training.config import TrainingConfig
@@ -38,7 +38,7 @@ def test_whatever_is_announced_and_taken_the_results_are_right_and_few_are_held(
         begun.append(key)
         return key * key
 
-    with Lookahead(work, workers=2, room=room) as ahead:
+    with Prefetcher(work, workers=2, room=room) as ahead:
         ahead.expect(announced)
         for key in taken:
             assert ahead.take(key) == key * key
@@ -47,7 +47,7 @@ def test_whatever_is_announced_and_taken_the_results_are_right_and_few_are_held(
 
 def test_work_is_done_before_it_is_asked_for_and_no_more_than_there_is_room_for() -> None:
     done = [threading.Event() for _ in range(5)]
-    with Lookahead(lambda key: done[key].set(), workers=2, room=3) as ahead:
+    with Prefetcher(lambda key: done[key].set(), workers=2, room=3) as ahead:
         ahead.expect(range(5))
         assert all(done[key].wait(10) for key in range(3))
         assert not done[3].is_set()

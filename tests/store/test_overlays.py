@@ -8,17 +8,17 @@ import pytest
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.store.overlays import FinishedStore, FreshStore, copy_layer
-from smllmun_bench.store.store import Entry, Request, Store
+from smllmun_bench.store.store import Request, Store, StoredStage
 
 MODEL = Request("memorise", 1, {"data": "a"})
 FITTED = Request("unlearn", 1, {"method": "ga"})
 
 
-def made(store: Store, request: Request, text: str) -> Entry:
+def made(store: Store, request: Request, text: str) -> StoredStage:
     return store.get_or_make(request, lambda folder: (folder / "answer").write_text(text) and None)
 
 
-def answer(entry: Entry) -> str:
+def answer(entry: StoredStage) -> str:
     return (entry.path / "answer").read_text()
 
 

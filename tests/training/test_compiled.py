@@ -38,14 +38,14 @@ def test_the_layers_and_nothing_else_run_compiled_and_are_themselves_again(
 ) -> None:
     ran: list[Any] = []
 
-    def stand_in(work: Callable[..., Any], *, dynamic: bool | None = None) -> Callable[..., Any]:
+    def placeholder(work: Callable[..., Any], *, dynamic: bool | None = None) -> Callable[..., Any]:
         def counted(*args: Any, **more: Any) -> Any:
             ran.append((getattr(work, "__self__", None), dynamic))
             return work(*args, **more)
 
         return counted
 
-    monkeypatch.setattr(torch, "compile", stand_in)
+    monkeypatch.setattr(torch, "compile", placeholder)
     before = list(tiny.vlm.model.state_dict())
     compiled = train(tiny.vlm, streams(tiny), descend, COMPILED, seed=1)
     assert ran[1:] == [(layer, True) for layer in layers(tiny)] * 3  # the first is the trial of the compiler

@@ -11,7 +11,7 @@ from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.training import losses
 from smllmun_bench.training.config import L1, LoraSettings, Stop, TrainingConfig
 from smllmun_bench.training.examples import from_items
-from smllmun_bench.training.loop import Batch, Reach, Terms, drawn, rate_at, train
+from smllmun_bench.training.loop import Batch, LoopHooks, Terms, drawn, rate_at, train
 from smllmun_bench.training.weights import target_modules
 
 LORA = TrainingConfig(steps=4, batch_size=4, lr=0.01, lora=LoraSettings(rank=4, alpha=8))
@@ -276,7 +276,7 @@ def test_a_stream_beside_another_follows_it(tiny: Any) -> None:
         assert torch.equal(both, torch.arange(len(both)))
         return {name: losses.cross_entropy(part.scores.logp) for name, part in batch.items()}
 
-    update = train(tiny.vlm, streams(tiny), loss, LORA, seed=1, reach=Reach(beside=beside))
+    update = train(tiny.vlm, streams(tiny), loss, LORA, seed=1, hooks=LoopHooks(extra_streams=beside))
     assert update.cost.forwards == 4 * 8
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from smllmun_bench.errors import UserError
 from smllmun_bench.training.config import TrainingConfig
 from smllmun_bench.training.examples import from_items
-from smllmun_bench.training.loop import Reach, train
+from smllmun_bench.training.loop import LoopHooks, train
 from smllmun_bench.training.sharded import clip_gradients
 
 
@@ -84,10 +84,17 @@ def test_each_process_holds_half_of_each_layer(together_and_alone: Any, name: st
 SHARDED = together.LORA.model_copy(update={"sharded": True})
 
 
-def _refused(tiny: Any, config: TrainingConfig = SHARDED, reach: Reach | None = None) -> UserError:
+def _refused(tiny: Any, config: TrainingConfig = SHARDED, hooks: LoopHooks | None = None) -> UserError:
     before = together.state(tiny.vlm)
     with pytest.raises(UserError) as caught:
-        train(tiny.vlm, {"retain": from_items(tiny.data.retain)}, together.loss, config, seed=1, reach=reach or Reach())
+        train(
+            tiny.vlm,
+            {"retain": from_items(tiny.data.retain)},
+            together.loss,
+            config,
+            seed=1,
+            hooks=hooks or LoopHooks(),
+        )
     assert together.state(tiny.vlm) == before
     assert caught.value.where == "training.sharded"
     assert caught.value.fix
@@ -101,7 +108,7 @@ def test_one_process_has_nobody_to_share_with(tiny: Any, config: TrainingConfig)
 
 def test_what_cannot_be_divided_is_said(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "moves whole weights itself" in _refused(tiny, reach=Reach(start=lambda weights: None)).what
+    assert "moves whole weights itself" in _refused(tiny, hooks=LoopHooks(start=lambda weights: None)).what
     with monkeypatch.context() as patched:
         patched.setattr(tiny.vlm, "family", replace(tiny.vlm.family, alike=True))
         assert "with and without pictures" in _refused(tiny).what

@@ -11,7 +11,7 @@ from torch import Tensor
 from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.methods.shared.tokens import phrase_ids, spans
 from smllmun_bench.models.change import Settings
-from smllmun_bench.models.doors import Seats, at_prefill, seated
+from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 _CHUNK = 256  # positions whose noise is drawn together
 
 
-def pooled(seats: Seats, hidden: Tensor, image_token: int) -> Tensor:
+def pooled(layout: BatchLayout, hidden: Tensor, image_token: int) -> Tensor:
     """(rows, 2 · width + 1): mean embedding of the words of a prompt, of its pictures, and whether it has one."""
-    prompt, image = seats.prompt().to(hidden.device), (seats.ids == image_token).to(hidden.device)
+    prompt, image = layout.prompt().to(hidden.device), (layout.ids == image_token).to(hidden.device)
     parts = [_mean(hidden.float(), prompt & ~image), _mean(hidden.float(), prompt & image)]
     return torch.cat([*parts, (prompt & image).any(1, keepdim=True).float()], dim=1)
 
@@ -47,18 +47,18 @@ def conformal_threshold(margins: Sequence[float], alpha: float) -> float:
     return sorted(margins)[rank - 1] if rank <= len(margins) else math.inf
 
 
-def marked(seats: Seats, image_token: int, names: Sequence[tuple[int, ...]], where: str) -> Tensor:
+def marked(layout: BatchLayout, image_token: int, names: Sequence[tuple[int, ...]], where: str) -> Tensor:
     """(rows, length): the tokens to corrupt. Names, pictures, or both; where there is neither, all but the last.
 
     `image` leaves questions in words alone.
     """
-    prompt, image = seats.prompt(), seats.ids == image_token
+    prompt, image = layout.prompt(), layout.ids == image_token
     if where == "image":
         return prompt & image
-    found = prompt & spans(seats, names) & ~image
+    found = prompt & spans(layout, names) & ~image
     if where == "both":
         found = found | (prompt & image)
-    last = torch.arange(seats.ids.shape[1]) == seats.end[:, None] - 1
+    last = torch.arange(layout.ids.shape[1]) == layout.end[:, None] - 1
     return torch.where(found.any(1, keepdim=True), found, prompt & ~last & ~image)
 
 
@@ -85,16 +85,16 @@ def corruption(vlm: "Vlm", tensors: Mapping[str, Tensor], settings: Settings) ->
     threshold = math.inf if settings["threshold"] is None else float(settings["threshold"])
     size, noise = float(settings["strength"]), _Noise(settings["seed"])
 
-    def change(seats: Seats, hidden: Tensor) -> Tensor:
-        fires = margin(pooled(seats, hidden, vlm.image_token), gate) > threshold
-        where = marked(seats, vlm.image_token, names, settings["where"]).to(hidden.device) & fires[:, None]
+    def change(layout: BatchLayout, hidden: Tensor) -> Tensor:
+        fires = margin(pooled(layout, hidden, vlm.image_token), gate) > threshold
+        where = marked(layout, vlm.image_token, names, settings["where"]).to(hidden.device) & fires[:, None]
         if not where.any():
             return hidden
         scale = hidden.float().square().mean(-1, keepdim=True).sqrt() if settings["relative"] else 1.0
-        added = (size * scale * noise.at(seats, hidden)).to(hidden.dtype)
+        added = (size * scale * noise.at(layout, hidden)).to(hidden.dtype)
         return corrupted(hidden, where, added, how=settings["how"], coordinates=settings["coordinates"])
 
-    with seated(vlm), at_prefill(vlm, block, change):
+    with one_row_per_question(vlm), at_prefill(vlm, block, change):
         yield vlm
 
 
@@ -104,8 +104,8 @@ class _Noise:
     def __init__(self, seed: int) -> None:
         self._seed, self._chunks = seed, list[Tensor]()
 
-    def at(self, seats: Seats, hidden: Tensor) -> Tensor:
-        places = (torch.arange(seats.ids.shape[1]) - seats.begin[:, None]).clamp(min=0)
+    def at(self, layout: BatchLayout, hidden: Tensor) -> Tensor:
+        places = (torch.arange(layout.ids.shape[1]) - layout.begin[:, None]).clamp(min=0)
         while len(self._chunks) * _CHUNK <= int(places.max()):
             draw = torch.Generator().manual_seed(self._seed * 1_000_003 + len(self._chunks))
             self._chunks.append(torch.randn(_CHUNK, hidden.shape[-1], generator=draw))

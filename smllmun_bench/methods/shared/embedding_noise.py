@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.layers import decoder_layers
-from smllmun_bench.methods.shared.tokens import passing, pictures, words
+from smllmun_bench.methods.shared.tokens import current_batch, pictures, words
 from smllmun_bench.models.packing import Packed
 from smllmun_bench.models.vlm import Query
 
@@ -46,8 +46,8 @@ def at_block(vlm: "Vlm", index: int, method: str, change: Callable[[Packed, Tens
 
     def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if args:
-            return (change(passing(vlm), args[0]), *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": change(passing(vlm), kwargs["hidden_states"])}
+            return (change(current_batch(vlm), args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": change(current_batch(vlm), kwargs["hidden_states"])}
 
     handle = block.register_forward_pre_hook(hook, with_kwargs=True)
     try:

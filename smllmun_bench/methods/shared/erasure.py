@@ -21,7 +21,7 @@ from torch import Tensor
 from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.methods.shared.states import last
 from smllmun_bench.models.change import Settings
-from smllmun_bench.models.doors import Change, Seats, at_prefill, seated
+from smllmun_bench.models.hooks import BatchLayout, Change, at_prefill, one_row_per_question
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -45,11 +45,11 @@ def gate_vector(forget: Tensor, basis: Tensor, ridge: float) -> Tensor:
     return vector
 
 
-def steered(seats: Seats, hidden: Tensor, gate: Tensor, direction: Tensor, strength: float) -> Tensor:
+def steered(layout: BatchLayout, hidden: Tensor, gate: Tensor, direction: Tensor, strength: float) -> Tensor:
     """h_t + λ (h_last · u) d on every token t of a prompt; padding and answers stay as they are."""
-    open_by = last(seats, hidden).float() @ gate
+    open_by = last(layout, hidden).float() @ gate
     push = (strength * open_by)[:, None, None] * direction
-    return torch.where(seats.prompt().to(hidden.device)[..., None], hidden + push.to(hidden.dtype), hidden)
+    return torch.where(layout.prompt().to(hidden.device)[..., None], hidden + push.to(hidden.dtype), hidden)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def steering(vlm: "Vlm", tensors: Mapping[str, Tensor], settings: Settings) -> "
     strength, after = float(settings["strength"]), settings["at"] == "output"
     with ExitStack() as stack:
         if strength:  # λ = 0 is the model itself, to the bit
-            stack.enter_context(seated(vlm))
+            stack.enter_context(one_row_per_question(vlm))
             for row, layer in enumerate(settings["layers"]):
                 change = _at(tensors["gate"][row], tensors["direction"][row], strength)
                 stack.enter_context(at_prefill(vlm, blocks[layer], change, after=after))
@@ -67,7 +67,7 @@ def steering(vlm: "Vlm", tensors: Mapping[str, Tensor], settings: Settings) -> "
 
 
 def _at(gate: Tensor, direction: Tensor, strength: float) -> Change:
-    def change(seats: Seats, hidden: Tensor) -> Tensor:
-        return steered(seats, hidden, gate.to(hidden.device), direction.to(hidden.device), strength)
+    def change(layout: BatchLayout, hidden: Tensor) -> Tensor:
+        return steered(layout, hidden, gate.to(hidden.device), direction.to(hidden.device), strength)
 
     return change

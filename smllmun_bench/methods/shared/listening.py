@@ -30,7 +30,7 @@ def listening(vlm: "Vlm", block: "nn.Module") -> "Iterator[Heard]":
     heard = Heard()
 
     def hook(module: Any, inputs: Any, output: Any) -> None:
-        packed = vlm.passing
+        packed = vlm.current_batch
         if packed is not None:  # a batch that is scored, not one that is generated
             states = output[0] if isinstance(output, tuple) else output
             rows, at = packed.predict_row.to(states.device), packed.predict_at.to(states.device) + 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.tokens import passing, real
+from smllmun_bench.methods.shared.tokens import current_batch, real
 from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def measure(
 
     def listen(name: str, z: Tensor) -> None:
         inside = name.startswith(vlm.family.language)
-        picked = z[real(passing(vlm)).to(z.device)] if inside else z.reshape(-1, z.shape[-1])
+        picked = z[real(current_batch(vlm)).to(z.device)] if inside else z.reshape(-1, z.shape[-1])
         found.setdefault(name, Statistics.empty(z.shape[-1])).add(picked, threshold)
 
     def hook(name: str, at_input: bool) -> Any:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.embedding_noise import frozen, score
-from smllmun_bench.methods.shared.tokens import passing, real
+from smllmun_bench.methods.shared.tokens import current_batch, real
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -60,7 +60,7 @@ def covariances(vlm: "Vlm", layers: Sequence[str], examples: Sequence["Example"]
     counts = dict.fromkeys(layers, 0)
 
     def take(name: str, inputs: Tensor) -> None:
-        k = inputs[real(passing(vlm)).to(inputs.device)].float()
+        k = inputs[real(current_batch(vlm)).to(inputs.device)].float()
         totals[name] = totals[name] + k.T @ k if name in totals else k.T @ k
         counts[name] += len(k)
 

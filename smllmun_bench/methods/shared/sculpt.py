@@ -84,7 +84,7 @@ def random_mask(shape: torch.Size, share: float, generator: torch.Generator) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class MaskSpec:
     """Which of the masks, and its strength."""
 
     mask: Mask = "smfa"
@@ -94,38 +94,34 @@ class Recipe:
     anchor_weight: float = 1.0  # task_arithmetic: α
 
 
-def sculpt(forget: Tensor, anchor: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def sculpt(forget: Tensor, anchor: Tensor, spec: MaskSpec, generator: torch.Generator) -> Tensor:
     """The update that is added to the weights, float32, in the shape of `forget`."""
-    shaped = _shaped(forget, anchor, recipe, generator)
-    return shaped if recipe.strength == 1.0 else recipe.strength * shaped
+    shaped = _shaped(forget, anchor, spec, generator)
+    return shaped if spec.strength == 1.0 else spec.strength * shaped
 
 
-def _shaped(forget: Tensor, anchor: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def _shaped(forget: Tensor, anchor: Tensor, spec: MaskSpec, generator: torch.Generator) -> Tensor:
     masks = {
-        "smfa": lambda: smfa_mask(forget, anchor, recipe.k),
+        "smfa": lambda: smfa_mask(forget, anchor, spec.k),
         "conflict": lambda: conflict(forget, anchor),
-        "magnitude": lambda: dominance(forget, anchor, recipe.k),
-        "reversed": lambda: reversed_mask(forget, anchor, recipe.k),
-        "random": lambda: random_mask(
-            forget.shape, smfa_mask(forget, anchor, recipe.k).float().mean().item(), generator
-        ),
+        "magnitude": lambda: dominance(forget, anchor, spec.k),
+        "reversed": lambda: reversed_mask(forget, anchor, spec.k),
+        "random": lambda: random_mask(forget.shape, smfa_mask(forget, anchor, spec.k).float().mean().item(), generator),
         "random_energy": lambda: random_mask(
-            forget.shape, removed_energy(forget, smfa_mask(forget, anchor, recipe.k)), generator
+            forget.shape, removed_energy(forget, smfa_mask(forget, anchor, spec.k)), generator
         ),
     }
-    if recipe.mask in masks:
-        return forget.masked_fill(masks[recipe.mask](), 0.0)
+    if spec.mask in masks:
+        return forget.masked_fill(masks[spec.mask](), 0.0)
     others = {
         "none": lambda: forget.clone(),
         "scale": lambda: forget.clone(),
-        "dare": lambda: (
-            forget.masked_fill(random_mask(forget.shape, recipe.share, generator), 0.0) / (1 - recipe.share)
-        ),
-        "ties": lambda: ties(forget, anchor, top=recipe.share),
-        "task_arithmetic": lambda: forget + recipe.anchor_weight * anchor,
+        "dare": lambda: forget.masked_fill(random_mask(forget.shape, spec.share, generator), 0.0) / (1 - spec.share),
+        "ties": lambda: ties(forget, anchor, top=spec.share),
+        "task_arithmetic": lambda: forget + spec.anchor_weight * anchor,
         "project": lambda: project(forget, anchor),
     }
-    return others[recipe.mask]()
+    return others[spec.mask]()
 
 
 @dataclass(frozen=True, slots=True)

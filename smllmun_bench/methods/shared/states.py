@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.layers import decoder_layers
-from smllmun_bench.models.doors import Seats, at_prefill, seated
+from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Query, Vlm
@@ -20,9 +20,9 @@ class _HeardAll(Exception):
     """The deepest block asked about has been reached; what lies above it would be worked out for nobody."""
 
 
-def last(seats: Seats, hidden: Tensor) -> Tensor:
+def last(layout: BatchLayout, hidden: Tensor) -> Tensor:
     """(rows, width): the state at the last token of each prompt."""
-    return hidden[torch.arange(len(seats.end), device=hidden.device), (seats.end - 1).to(hidden.device)]
+    return hidden[torch.arange(len(layout.end), device=hidden.device), (layout.end - 1).to(hidden.device)]
 
 
 def entering(vlm: "Vlm", queries: "Sequence[Query]", layers: Sequence[int], method: str) -> dict[int, Tensor]:
@@ -38,23 +38,23 @@ def read(
     vlm: "Vlm",
     queries: "Sequence[Query]",
     layers: Sequence[int],
-    take: Callable[[Seats, Tensor], Tensor],
+    take: Callable[[BatchLayout, Tensor], Tensor],
     method: str,
 ) -> dict[int, Tensor]:
-    """`take(seats, what enters the block)` of every batch of prompts, one below the other, on the CPU."""
+    """`take(layout, what enters the block)` of every batch of prompts, one below the other, on the CPU."""
     blocks, deepest = decoder_layers(vlm, method), max(layers)
     heard: Mapping[int, list[Tensor]] = {layer: [] for layer in layers}
 
-    def listener(layer: int) -> Callable[[Seats, Tensor], Tensor]:
-        def listen(seats: Seats, hidden: Tensor) -> Tensor:
-            heard[layer].append(take(seats, hidden).float().cpu())
+    def listener(layer: int) -> Callable[[BatchLayout, Tensor], Tensor]:
+        def listen(layout: BatchLayout, hidden: Tensor) -> Tensor:
+            heard[layer].append(take(layout, hidden).float().cpu())
             if layer == deepest:
                 raise _HeardAll
             return hidden
 
         return listen
 
-    with torch.no_grad(), seated(vlm), ExitStack() as stack:
+    with torch.no_grad(), one_row_per_question(vlm), ExitStack() as stack:
         for layer in layers:
             stack.enter_context(at_prefill(vlm, blocks[layer], listener(layer)))
         for at in range(0, len(queries), BATCH):

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from smllmun_bench.models.doors import Seats
+    from smllmun_bench.models.hooks import BatchLayout
     from smllmun_bench.models.packing import Packed
     from smllmun_bench.models.vlm import Vlm
 
 
-def passing(vlm: "Vlm") -> "Packed":
+def current_batch(vlm: "Vlm") -> "Packed":
     """The batch in the forward pass, for the hooks in its way."""
-    if vlm.passing is None:
+    if vlm.current_batch is None:
         raise RuntimeError("a hook that needs the batch ran outside `score_answers`")
-    return vlm.passing
+    return vlm.current_batch
 
 
 def real(packed: "Packed") -> "Tensor":
@@ -43,7 +43,7 @@ def answers(packed: "Packed") -> "Tensor":
     return found
 
 
-def spans(packed: "Packed | Seats", phrases: Iterable[tuple[int, ...]]) -> "Tensor":
+def spans(packed: "Packed | BatchLayout", phrases: Iterable[tuple[int, ...]]) -> "Tensor":
     """Where one of these sequences of token ids stands."""
     import torch
 

@@ -70,7 +70,7 @@ def _restored(vlm: "Vlm", name: str, clean: Sequence[Tensor], marked: Any) -> An
     outputs = iter(clean)
 
     def hook(module: Any, args: Any, output: Tensor) -> Tensor:
-        packed = tokens.passing(vlm)
+        packed = tokens.current_batch(vlm)
         where = (last_of_runs(marked(packed)) | last_of_prompts(packed)).to(output.device)
         return torch.where(where[..., None], next(outputs), output)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.change import Settings
-from smllmun_bench.models.doors import Door, opened
+from smllmun_bench.models.prompt_filter import PromptFilter, filtering
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ def preamble(vlm: "Vlm", tensors: "Mapping[str, Tensor]", settings: Settings) ->
     def rewrite(query: "Query") -> "Query":
         return replace(query, question=f"{settings['text']}{query.question}")
 
-    with opened(vlm, Door(rewrite=rewrite)):
+    with filtering(vlm, PromptFilter(rewrite=rewrite)):
         yield vlm
 
 
@@ -49,7 +49,7 @@ def name_filter(vlm: "Vlm", tensors: "Mapping[str, Tensor]", settings: Settings)
             return refusal if where != "answer" and names.search(query.question) else None
         return refusal if where != "question" and names.search(answer) else None
 
-    with opened(vlm, Door(refuse=refuse)):
+    with filtering(vlm, PromptFilter(refuse=refuse)):
         yield vlm
 
 

@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Lookahead(Generic[K, V]):
+class Prefetcher(Generic[K, V]):
     """`work(key)` for keys that were announced, at most `room` of them begun and not yet taken.
 
     `take` gives the result, or raises what `work` raised for that very key; a key that nobody announced is worked on
@@ -19,7 +19,7 @@ class Lookahead(Generic[K, V]):
 
     def __init__(self, work: Callable[[K], V], *, workers: int, room: int) -> None:
         self._work, self._room = work, room
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lookahead")
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prefetch")
         self._waiting: deque[K] = deque()
         self._begun: dict[K, Future[V]] = {}
 

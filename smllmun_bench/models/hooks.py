@@ -1,4 +1,4 @@
-"""What a mounted artifact may stand in: between the questions and the model, and between its layers."""
+"""Forward hooks: what one may read and change between the layers, and who stands where in the batch that passes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,48 +12,15 @@ if TYPE_CHECKING:
     from torch import nn
 
     from smllmun_bench.models.encoding import Encoded
-    from smllmun_bench.models.vlm import Query, Vlm
-
-
-def _as_asked(query: "Query") -> "Query":
-    return query
-
-
-def _never(query: "Query", answer: str | None) -> str | None:
-    return None
+    from smllmun_bench.models.vlm import Vlm
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Words are changed here, the model never is.
-
-    `rewrite` turns each question into the one that the model is asked. `refuse` is asked twice: with no answer, before
-    the model is, and with the answer that it gave; a text is said instead, None lets the question or answer pass.
-    An answer that is refused has the probability of a blind guess when it is weighed: 1/V for each token of a
-    vocabulary of V, so that a refusal tells nothing about what lies behind it.
-    """
-
-    rewrite: "Callable[[Query], Query]" = _as_asked
-    refuse: "Callable[[Query, str | None], str | None]" = _never
-
-
-@contextmanager
-def opened(vlm: "Vlm", door: Door) -> "Iterator[Vlm]":
-    """Inside the block everything goes through `door`; of several, the one opened last is met first."""
-    before = vlm.doors
-    vlm.doors = (door, *before)
-    try:
-        yield vlm
-    finally:
-        vlm.doors = before
-
-
-@dataclass(frozen=True, slots=True)
-class Seats:
+class BatchLayout:
     """Who sits in which row of the batch in the forward pass, for hooks that treat each question by itself.
 
     Row r is `items[r]`; its prompt stands at `begin[r]` up to, without, `end[r]`. `ids` is (rows, length). Decode
-    steps pass with the same seats and a length of 1.
+    steps pass with the same layout and a length of 1.
     """
 
     items: "tuple[Encoded, ...]"
@@ -68,8 +35,8 @@ class Seats:
 
 
 @contextmanager
-def seated(vlm: "Vlm") -> Iterator[None]:
-    """Inside the block every question has a row of its own, and `vlm.seats` tells hooks who sits where.
+def one_row_per_question(vlm: "Vlm") -> Iterator[None]:
+    """Inside the block every question has a row of its own, and `vlm.layout` tells hooks who sits where.
 
     What a hook does to one question must not reach another that shares its image, so nothing is shared.
     """
@@ -81,22 +48,22 @@ def seated(vlm: "Vlm") -> Iterator[None]:
         vlm.one_per_row = before
 
 
-Change = Callable[[Seats, Tensor], Tensor]
-"""(seats, hidden states (rows, length, width)) -> the hidden states that go on."""
+Change = Callable[[BatchLayout, Tensor], Tensor]
+"""(layout, hidden states (rows, length, width)) -> the hidden states that go on."""
 
 
 @contextmanager
 def at_prefill(vlm: "Vlm", module: "nn.Module", change: Change, *, after: bool = False) -> Iterator[None]:
     """What enters `module` (or leaves it, with `after`) goes through `change` while prompts are read.
 
-    Decode steps pass untouched: what was changed acts on them through the cache. Used inside `seated`.
+    Decode steps pass untouched: what was changed acts on them through the cache. Used inside `one_row_per_question`.
     """
 
     def changed(hidden: Tensor) -> Tensor:
-        seats = vlm.seats
-        if seats is None:
-            raise RuntimeError("a hook that treats each question by itself ran outside `seated`")
-        return change(seats, hidden) if hidden.shape[1] == seats.ids.shape[1] else hidden
+        layout = vlm.layout
+        if layout is None:
+            raise RuntimeError("a hook that treats each question by itself ran outside `one_row_per_question`")
+        return change(layout, hidden) if hidden.shape[1] == layout.ids.shape[1] else hidden
 
     def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if args:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _SIZE = "stands for"  # where a stand-in tells its size
 
 
-def stand_in(size: tuple[int, int]) -> "Image.Image":
+def placeholder(size: tuple[int, int]) -> "Image.Image":
     """One pixel that stands for a picture of that (width, height)."""
     from PIL import Image
 
@@ -20,7 +20,7 @@ def stand_in(size: tuple[int, int]) -> "Image.Image":
 
 
 def for_prompts(processor: "ProcessorMixin") -> Any:
-    """The same processor for prompts about `stand_in` pictures: same token ids, meaningless pixels.
+    """The same processor for prompts about `placeholder` pictures: same token ids, meaningless pixels.
 
     How many placeholders an image becomes depends on its size alone. The image processor is therefore asked once for
     each size, about a blank, and all else (template, replacement, tokenizer) is done by the processor itself.
