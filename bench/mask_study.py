@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smllmun_bench.cli._session import RunOptions, make_ahead, open_context
+from smllmun_bench.cli._session import RunOptions, fill_store, open_context
 from smllmun_bench.experiments.run import run
 from smllmun_bench.report.console import make_console
 from smllmun_bench.schema import Score
@@ -52,7 +52,7 @@ def main() -> None:
     ]
     found: dict[str, list[tuple[Score, ...]]] = defaultdict(list)
     figures: dict[str, list[dict[str, float]]] = defaultdict(list)
-    make_ahead(session, asked, [(c, seed) for c in chosen for seed in range(arguments.seeds)], arguments.jobs)
+    fill_store(session, asked, [(c, seed) for c in chosen for seed in range(arguments.seeds)], arguments.jobs)
     for finished in run(session.context, chosen, range(arguments.seeds), session.percent, arguments.runs):
         name = finished.manifest.settings or finished.manifest.label
         found[name].append(finished.scores)

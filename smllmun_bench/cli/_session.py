@@ -135,18 +135,18 @@ def open_quietly(options: RunOptions) -> "RunContext":
     return open_context(replace(options, quiet=True), make_console(quiet=True)).context
 
 
-def make_ahead(
+def fill_store(
     session: Session,
     options: RunOptions,
     jobs: "Sequence[Job]",
     workers: int,
     open_worker: "Callable[[RunOptions], RunContext]" = open_quietly,
 ) -> None:
-    """Fill the store with what the jobs need, in several processes; with one worker there is nothing to do ahead."""
+    """Fill the store with what the jobs need, in several processes; with one worker the run does it itself."""
     if workers == 1 or len(jobs) < 2 or runtime.size() > 1:
         return
     from smllmun_bench import stages
-    from smllmun_bench.stages.jobs import make_ahead as fill
+    from smllmun_bench.stages.jobs import fill_store as fill
 
     stages.target(session.context)  # in this process, with all cores
     with session.context.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:

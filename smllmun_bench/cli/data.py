@@ -58,13 +58,13 @@ def vqa(
     from smllmun_bench.data.sampling import subset
     from smllmun_bench.data.source import Split
     from smllmun_bench.metrics.vqa.report import chance, report
-    from smllmun_bench.results.predictions import read_any_predictions
+    from smllmun_bench.results.predictions import read_predictions
 
     items = _opened(tasks.load(task), data).items(Split.EVALUATE)
     part = subset(items, sample if sample is not None else len(items), seed)
     chosen = set(part.ids)
     asked = [item for item in items if item.item_id in chosen]
-    found = report(asked, read_any_predictions(predictions))
+    found = report(asked, read_predictions(predictions))
     about = {"ids_sha256": part.digest, "units": part.units, "of_units": part.of_units}
     about |= {"half_width_95": 100 * part.half_width(), "chance": chance(asked)}
     if as_json:

@@ -31,7 +31,7 @@ def regress(
 ) -> None:
     """Run methods on a small task and compare every score with the recorded one; exit 1 if one moved."""
     from smllmun_bench import methods
-    from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, open_task, stay_offline
+    from smllmun_bench.cli._session import RunOptions, fill_store, open_context, open_task, stay_offline
     from smllmun_bench.experiments import regress as logic
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
@@ -50,7 +50,7 @@ def regress(
     session = open_context(options, console)
     with TemporaryDirectory() as scratch:
         todo = [(method_recipes.choose(name, recorded.model), 0) for name in wanted]
-        make_ahead(session, options, todo, jobs, partial(_open_fresh, Path(scratch)))
+        fill_store(session, options, todo, jobs, partial(_open_fresh, Path(scratch)))
         measured, failed = logic.measure(logic.fresh(session.context, Path(scratch)), wanted, recorded, Path(scratch))
     result = logic.compare(recorded, measured, failed)
     _tell(console, result, compared=len(measured))

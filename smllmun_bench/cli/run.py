@@ -72,7 +72,7 @@ def run(
 ) -> None:
     """Run methods on a task and compare them with base, target and gold."""
     from smllmun_bench import runtime
-    from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, stay_offline
+    from smllmun_bench.cli._session import RunOptions, fill_store, open_context, stay_offline
     from smllmun_bench.experiments.run import run as run_all
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
@@ -95,7 +95,7 @@ def run(
     chosen = [method_recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
     session = open_context(options, console)
     which = _options.seeds(seeds)
-    make_ahead(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)
+    fill_store(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)
     finished: list[Finished] = []
     for done in run_all(session.context, chosen, which, session.percent, output):
         finished.append(done)
@@ -154,11 +154,10 @@ def _show(
     from smllmun_bench.report.leaderboard import caveats, gate_lines, rank, to_csv
     from smllmun_bench.report.table import stages_table
     from smllmun_bench.results.leaderboard import publishable, standings
-    from smllmun_bench.results.run_folder import RunFolder
     from smllmun_bench.store.atomic import atomic_write
 
     context = session.context
-    folders = [RunFolder(part.folder, part.manifest) for part in finished]
+    folders = [part.as_run() for part in finished]
     rows, out = standings(folders)
     marks = [f"forget {session.percent} %", context.card.name]
     marks += [f"limited to {context.limit:g}"] if context.limit is not None else []

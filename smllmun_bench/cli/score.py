@@ -81,14 +81,14 @@ def _score_ours(
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.data.combined import TaskData
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.results.predictions import read_any_predictions
+    from smllmun_bench.results.predictions import read_predictions
     from smllmun_bench.results.scored_items import write_scored_items
     from smllmun_bench.scoring.items import score_items
     from smllmun_bench.scoring.summary import summarise
     from smllmun_bench.stages.predicting import limited
 
     spec, percent = open_task(task, forget_ratio)
-    answers = read_any_predictions(path, tell=lambda message: typer.echo(f"note: {message}", err=True))
+    answers = read_predictions(path, tell=lambda message: typer.echo(f"note: {message}", err=True))
     items = limited(TaskData(spec, percent, data).evaluation(fold), limit)
     scores = score_items(items, answers, spec.metrics, directions=spec.direction)
     summary = summarise(scores)

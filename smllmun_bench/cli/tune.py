@@ -53,7 +53,7 @@ def tune(
     Test people are never asked.
     """
     from smllmun_bench import methods
-    from smllmun_bench.cli._session import RunOptions, make_ahead, open_context, stay_offline
+    from smllmun_bench.cli._session import RunOptions, fill_store, open_context, stay_offline
     from smllmun_bench.errors import UserError
     from smllmun_bench.experiments import tuning
     from smllmun_bench.report.console import make_console
@@ -76,7 +76,7 @@ def tune(
     options = RunOptions(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
     options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
     session = open_context(options, console)
-    make_ahead(session, options, [(point.chosen, seed) for points in todo for point in points], jobs)
+    fill_store(session, options, [(point.chosen, seed) for points in todo for point in points], jobs)
     typed = [
         f"--model {model}{f' --task {task}' if task else ''} --seed {seed}",
         f"--budget {budget}" if budget else "",

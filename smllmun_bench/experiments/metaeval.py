@@ -86,7 +86,7 @@ class _Asked:
 
     @classmethod
     def of(cls, context: RunContext) -> "_Asked":
-        items = [item for item in stages.questions(context) if item.role is Role.FORGET]
+        items = [item for item in stages.questions(context).items if item.role is Role.FORGET]
         people = sorted({item.entity_id for item in items})
         taught = set(people[1::2])
         rows = context.data.training(Split.FORGET_TRAIN, context.fold)

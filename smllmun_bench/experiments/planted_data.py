@@ -9,7 +9,7 @@ from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
-from smllmun_bench.results.predictions import read_predictions
+from smllmun_bench.results.predictions import PREDICTIONS, read_predictions
 from smllmun_bench.results.run_folder import RunFolder, find_runs
 from smllmun_bench.schema import Fold, Item, Prediction
 from smllmun_bench.scoring.columns import MEMORY
@@ -17,8 +17,6 @@ from smllmun_bench.scoring.gate import gate
 from smllmun_bench.scoring.items import TaskMetrics, score_items
 from smllmun_bench.stages import RunContext
 from smllmun_bench.stages.predicting import limited
-
-PREDICTIONS = "predictions.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +32,27 @@ class Material:
 
 def from_store(context: RunContext) -> Material:
     """Asked through the stages of a run: what is in the store is not made again. Raises UserError without a gold."""
-    models = {"base": stages.base(context), "target": stages.target(context), "gold": stages.gold(context)}
-    items = stages.questions(context)
-    said = {name: stages.predict(context, model, None, name)[1] for name, model in models.items() if model is not None}
-    if "gold" not in said:
+    asked = stages.questions(context)
+    predictions = {
+        name: stages.predict(context, asked, model, None, name).predictions
+        for name, model in stages.references(context).named().items()
+    }
+    if "gold" not in predictions:
         raise UserError("planted models need a gold model", where="--model", fix="a model whose card has a gold")
     scores = {
-        name: score_items(items, predictions, context.task.metrics, directions=context.task.direction)
-        for name, predictions in said.items()
+        name: score_items(asked.items, answers, context.task.metrics, directions=context.task.direction)
+        for name, answers in predictions.items()
     }
     verdict = gate(scores["base"], scores["target"], scores["gold"])
     title = f"{context.task.name} · {context.card.name}"
     return Material(
-        title, items, said["target"], said["gold"], context.task.metrics, verdict.measurable, verdict.verdict.value
+        title,
+        asked.items,
+        predictions["target"],
+        predictions["gold"],
+        context.task.metrics,
+        verdict.measurable,
+        verdict.verdict.value,
     )
 
 
@@ -59,7 +65,7 @@ def from_runs(where: Path) -> Material:
     runs = [run for run in find_runs(root) if run.manifest.status == "done"]
     if root != where:
         own = manifests.read(where)
-        runs = [run for run in runs if _asked(run.manifest) == _asked(own)]
+        runs = [run for run in runs if _setting(run.manifest) == _setting(own)]
     target, gold = (_only(runs, label, where) for label in ("target", "gold"))
     about = target.manifest
     task = tasks.load(about.task)
@@ -71,12 +77,12 @@ def from_runs(where: Path) -> Material:
             fix="run it again with this version",
         )
     items = limited(data.evaluation(Fold(about.fold)), about.limit)
-    said, ideal = (read_predictions(run.folder / PREDICTIONS) for run in (target, gold))
+    answers, ideal = (read_predictions(run.folder / PREDICTIONS) for run in (target, gold))
     memory = MEMORY if about.measurable is None else about.measurable
-    return Material(f"{about.task} · {about.model}", items, said, ideal, task.metrics, memory, about.gate)
+    return Material(f"{about.task} · {about.model}", items, answers, ideal, task.metrics, memory, about.gate)
 
 
-def _asked(manifest: RunManifest) -> tuple[object, ...]:
+def _setting(manifest: RunManifest) -> tuple[object, ...]:
     """Equal for runs that were asked the same, so that they can be held against each other."""
     about = (manifest.model, manifest.task, manifest.forget_ratio, manifest.fold, manifest.limit)
     return (*about, manifest.digests.get("data"), manifest.digests.get("task"))

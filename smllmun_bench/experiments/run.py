@@ -1,23 +1,28 @@
-"""A whole run: base, target and gold are asked, methods unlearn and are asked, all is scored and written down."""
+"""A whole run: base, target and gold predict, methods unlearn and predict, all is scored and written down.
+
+The walk of a question, function by function: docs/architecture.md.
+"""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from smllmun_bench import __version__, stages
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.methods.base import suppresses
 from smllmun_bench.results.manifest import CostRecord, RunManifest, Vector
-from smllmun_bench.results.predictions import write_predictions
-from smllmun_bench.results.run_folder import ITEMS, PREDICTIONS, SCORES, replace_folder
+from smllmun_bench.results.predictions import PREDICTIONS
+from smllmun_bench.results.run_folder import ITEMS, SCORES, RunFolder, replace_folder
 from smllmun_bench.results.scored_items import write_scored_items
-from smllmun_bench.schema import Item, Score
+from smllmun_bench.schema import Score
 from smllmun_bench.scoring.gate import Gate, gate
 from smllmun_bench.scoring.gold import Answers, to_gold
 from smllmun_bench.scoring.items import score_items
-from smllmun_bench.scoring.summary import Summary, overall, summarise
-from smllmun_bench.stages import RunContext
+from smllmun_bench.scoring.summary import ScoreVector, Summary, overall, summarise
+from smllmun_bench.stages import Predicted, Questions, RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.atomic import atomic_write
@@ -35,23 +40,63 @@ class Finished:
     scores: tuple[Score, ...]
     gate: Gate
 
+    def as_run(self) -> RunFolder:
+        """The run for tables, which need not read again what was just written."""
+        return RunFolder(self.folder, self.manifest, self.scores)
+
 
 @dataclass(frozen=True, slots=True)
-class _Yardsticks:
+class _Row:
+    """What one model was asked, what it predicted, and what that is worth."""
+
+    predicted: Predicted
+    answers: Answers
+    summary: Summary
+
+    @property
+    def vector(self) -> ScoreVector:
+        return self.summary.vector
+
+
+@dataclass(frozen=True, slots=True)
+class _Against:
     """What every row is held against."""
 
-    target: Answers
-    gold: Answers | None
+    target: _Row
+    gold: _Row | None
     gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
-class _References:
-    base: Finished
-    target: Finished
-    gold: Finished | None
-    model: ModelRef
-    yardsticks: _Yardsticks
+class _Run:
+    """What all rows of one run share. `blank` is a manifest with all that is equal in them."""
+
+    context: RunContext
+    asked: Questions
+    percent: int
+    output: Path
+    blank: RunManifest
+
+    def row(self, model: ModelRef, artifact: StoredStage | None, name: str) -> _Row:
+        """Ask a model everything and score it."""
+        task = self.context.task
+        predicted = stages.predict(self.context, self.asked, model, artifact, name)
+        scores = score_items(self.asked.items, predicted.predictions, task.metrics, directions=task.direction)
+        return _Row(predicted, Answers(scores, predicted.predictions), summarise(scores))
+
+    def run_id(self, label: str, seed: int | None, stored: StoredStage) -> str:
+        task = self.context.task.name.replace("/", ".")  # a run is one folder, not one below another
+        seeded = f"s{seed}" if seed is not None else "ref"
+        return "-".join([label, self.context.card.name, task, f"f{self.percent}", seeded, stored.key[:8]])
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """One method at one seed; `record` is all that its manifest says whether training fails or not."""
+
+    choice: Chosen
+    seed: int
+    record: Mapping[str, Any]
 
 
 def run(
@@ -65,115 +110,41 @@ def run(
 
     A method whose training fails (RunFailed) is written down as failed and does not stop the others.
     """
-    references = _references(context, forget_percent, output)
-    yield from (part for part in (references.base, references.target, references.gold) if part is not None)
+    asked = stages.questions(context)
+    this = _Run(context, asked, forget_percent, output, _blank(context, asked, forget_percent))
+    models = stages.references(context)
+    rows = {name: this.row(model, None, name) for name, model in models.named().items()}
+    against = _Against(rows["target"], rows.get("gold"), _gate(rows))
+    references = {}
+    for name, model in models.named().items():
+        references[name] = _write(this, _reference_record(this, name, model, rows[name]), rows[name], against)
+        yield references[name]
     for choice in chosen:
         for seed in seeds:
-            yield _unlearned(context, references, choice, seed, forget_percent, output)
+            method = _Method(choice, seed, _method_record(this, choice, seed, references))
+            yield _unlearned(this, models.target, method, against)
 
 
-def _references(context: RunContext, forget_percent: int, output: Path) -> _References:
-    models: dict[str, ModelRef | None] = {
-        "base": stages.base(context),
-        "target": stages.target(context),
-        "gold": stages.gold(context),
-    }
-    asked: dict[str, tuple[StoredStage, ModelRef, Answers]] = {}
-    items = stages.questions(context)
-    for name, model in models.items():
-        if model is not None:
-            entry, predictions = stages.predict(context, model, None, name)
-            asked[name] = (
-                entry,
-                model,
-                Answers(
-                    score_items(items, predictions, context.task.metrics, directions=context.task.direction),
-                    predictions,
-                ),
-            )
-    answers = {name: answered for name, (_, _, answered) in asked.items()}
-    gold = answers.get("gold")
-    verdict = gate(answers["base"].scores, answers["target"].scores, gold.scores if gold else None)
-    yardsticks = _Yardsticks(answers["target"], gold, verdict)
-    finished: dict[str, Finished] = {}
-    for name, (entry, model, answered) in asked.items():
-        record = _record(context, forget_percent, entry, model).model_copy(
-            update={"run_id": _run_id(name, context, forget_percent, None, entry), "label": name, "kind": "reference"}
-        )
-        finished[name] = _write(output, record, items, answered, yardsticks)
-    start = models["target"]
-    assert start is not None
-    return _References(finished["base"], finished["target"], finished.get("gold"), start, yardsticks)
+def _gate(rows: Mapping[str, _Row]) -> Gate:
+    gold = rows.get("gold")
+    return gate(rows["base"].answers.scores, rows["target"].answers.scores, gold.answers.scores if gold else None)
 
 
-def _unlearned(
-    context: RunContext, references: _References, choice: Chosen, seed: int, forget_percent: int, output: Path
-) -> Finished:
-    trained = {"dtype": context.loader.dtype} if context.loader.dtype != "float32" else {}
-    config = choice.config.model_dump(mode="json")
-    settings = digest({"label": choice.label, "config": config, "data": context.data.benchmark.digest, **trained})
-    common = {
-        "label": choice.label,
-        "kind": "test-time" if suppresses(choice.method) else "weights",
-        "fidelity": choice.method.fidelity,
-        "seed": seed,
-        "config": config,
-        "recipe_source": choice.source,
-        "selected_on": choice.selected_on,
-        "settings": settings,
-        "target_run": references.target.manifest.run_id,
-        "gold_run": references.gold.manifest.run_id if references.gold is not None else None,
-    }
+def _unlearned(this: _Run, target: ModelRef, method: _Method, against: _Against) -> Finished:
+    """One row of a method: unlearn, predict, score, write."""
+    choice, seed = method.choice, method.seed
     try:
-        artifact = stages.unlearn(context, references.model, choice.method, choice.config, seed)
-        entry, predictions = stages.predict(context, references.model, artifact, f"{choice.label}, seed {seed}")
+        artifact = stages.unlearn(this.context, target, choice.method, choice.config, seed)
+        row = this.row(target, artifact, f"{choice.label}, seed {seed}")
     except RunFailed as failure:
-        record = _record(context, forget_percent, None, references.model).model_copy(
-            update=common
-            | {"run_id": f"{choice.label}-s{seed}-{settings[:8]}", "status": "failed", "error": str(failure)}
-        )
-        return _write_failed(output, record, references.yardsticks.gate)
-    about = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))
-    record = _record(context, forget_percent, entry, references.model)
-    record = record.model_copy(
-        update=common
-        | {
-            "run_id": _run_id(choice.label, context, forget_percent, seed, entry),
-            "keys": record.keys | {"unlearn": artifact.key},
-            "digests": record.digests | {"artifact": stages.change_digest(artifact)},
-            "figures": about["figures"],
-            "cost": CostRecord(
-                fit_seconds=about["cost"]["seconds"],
-                peak_memory_mb=artifact.manifest.peak_memory_mb,
-                trainable_params=about["cost"]["trainable_params"],
-                forwards=about["cost"]["forwards"],
-                backwards=about["cost"]["backwards"],
-                peak_device_mb=about["cost"].get("peak_device_mb", 0.0),  # older artifacts do not tell
-                extra_params=about["cost"].get("extra_params", 0),
-                inference_overhead=about["cost"].get("inference_overhead", 0.0),
-            ),
-        }
-    )
-    items = stages.questions(context)
-    answered = Answers(
-        score_items(items, predictions, context.task.metrics, directions=context.task.direction), predictions
-    )
-    return _write(output, record, items, answered, references.yardsticks)
+        return _write_failed(this, _failed_record(this, target, method, failure), against.gate)
+    return _write(this, _unlearned_record(this, target, method, artifact, row), row, against)
 
 
-def _run_id(label: str, context: RunContext, forget_percent: int, seed: int | None, entry: StoredStage) -> str:
-    task = context.task.name.replace("/", ".")  # a run is one folder, not one below another
-    parts = [label, context.card.name, task, f"f{forget_percent}", f"s{seed}" if seed is not None else "ref"]
-    return "-".join([*parts, entry.key[:8]])
+# -- manifests -----------------------------------------------------------------------------------------------------
 
 
-def _backend(entry: StoredStage | None) -> str:
-    asked = {} if entry is None else entry.manifest.request["inputs"]
-    assert isinstance(asked, dict)
-    return str(asked.get("backend", "transformers"))
-
-
-def _record(context: RunContext, forget_percent: int, entry: StoredStage | None, model: ModelRef) -> RunManifest:
+def _blank(context: RunContext, asked: Questions, forget_percent: int) -> RunManifest:
     return RunManifest(
         run_id="-",
         status="done",
@@ -189,64 +160,136 @@ def _record(context: RunContext, forget_percent: int, entry: StoredStage | None,
         limit=context.limit,
         config=None,
         recipe_source="",
-        backend=_backend(entry),
         precision=context.asking.dtype,
-        keys={"predict": entry.key} if entry is not None else {},
+        keys={},
         digests={
             "data": context.data.benchmark.digest,
             "task": digest(context.task.model_dump(mode="json")),
-            "model": model.digest,
+            "model": "-",
             "code": source_digest(),
-        }
-        | ({"prompts": str(entry.manifest.request["inputs"]["prompts"])} if entry is not None else {}),  # type: ignore[index, call-overload]
+            "prompts": asked.prompts,
+        },
         version=__version__,
         environment=environment(),
     )
 
 
-def _write(
-    output: Path,
-    record: RunManifest,
-    items: Sequence[Item],
-    answered: Answers,
-    against: _Yardsticks,
-) -> Finished:
-    summary = summarise(answered.scores)
-    target, gold = against.target, against.gold
-    vector = Vector(
-        **asdict(summary.vector),
-        overall=overall(
-            summary.vector,
-            summarise(target.scores).vector,
-            summarise(gold.scores).vector if gold else None,
-            memory=against.gate.measurable,
-        ),
-        overall_memory=summary.composites.overall_memory,
-        overall_understanding=summary.composites.overall_understanding,
-    )
-    record = record.model_copy(
-        update={"vector": vector, "gate": against.gate.verdict.value, "measurable": against.gate.measurable}
-    )
-    more = {
-        "gate": asdict(against.gate),
-        "gold": [asdict(column) for column in to_gold(answered, target, gold, measurable=against.gate.measurable)]
-        if gold
-        else None,
+def _asked_of(this: _Run, model: ModelRef, stored: StoredStage) -> dict[str, Any]:
+    """What the manifest of a model that was asked says about that."""
+    inputs = stored.manifest.request["inputs"]
+    assert isinstance(inputs, dict)
+    return {
+        "backend": str(inputs.get("backend", "transformers")),
+        "keys": {"predict": stored.key},
+        "digests": this.blank.digests | {"model": model.digest},
     }
 
+
+def _reference_record(this: _Run, name: str, model: ModelRef, row: _Row) -> RunManifest:
+    stored = row.predicted.stored
+    told = {"run_id": this.run_id(name, None, stored), "label": name}
+    return this.blank.model_copy(update=told | _asked_of(this, model, stored))
+
+
+def _method_record(this: _Run, choice: Chosen, seed: int, references: Mapping[str, Finished]) -> dict[str, Any]:
+    context = this.context
+    trained = {"dtype": context.loader.dtype} if context.loader.dtype != "float32" else {}
+    config = choice.config.model_dump(mode="json")
+    settings = digest({"label": choice.label, "config": config, "data": context.data.benchmark.digest, **trained})
+    return {
+        "label": choice.label,
+        "kind": "test-time" if suppresses(choice.method) else "weights",
+        "fidelity": choice.method.fidelity,
+        "seed": seed,
+        "config": config,
+        "recipe_source": choice.source,
+        "selected_on": choice.selected_on,
+        "settings": settings,
+        "target_run": references["target"].manifest.run_id,
+        "gold_run": references["gold"].manifest.run_id if "gold" in references else None,
+    }
+
+
+def _unlearned_record(this: _Run, target: ModelRef, method: _Method, artifact: StoredStage, row: _Row) -> RunManifest:
+    stored = row.predicted.stored
+    asked = _asked_of(this, target, stored)
+    about = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))
+    told = {
+        "run_id": this.run_id(method.choice.label, method.seed, stored),
+        "keys": asked["keys"] | {"unlearn": artifact.key},
+        "digests": asked["digests"] | {"artifact": stages.change_digest(artifact)},
+        "figures": about["figures"],
+        "cost": _cost(about["cost"], artifact),
+    }
+    return this.blank.model_copy(update={**asked, **method.record, **told})
+
+
+def _cost(about: Mapping[str, Any], artifact: StoredStage) -> CostRecord:
+    return CostRecord(
+        fit_seconds=about["seconds"],
+        peak_memory_mb=artifact.manifest.peak_memory_mb,
+        trainable_params=about["trainable_params"],
+        forwards=about["forwards"],
+        backwards=about["backwards"],
+        peak_device_mb=about.get("peak_device_mb", 0.0),  # older artifacts do not tell
+        extra_params=about.get("extra_params", 0),
+        inference_overhead=about.get("inference_overhead", 0.0),
+    )
+
+
+def _failed_record(this: _Run, target: ModelRef, method: _Method, failure: RunFailed) -> RunManifest:
+    known = {name: value for name, value in this.blank.digests.items() if name != "prompts"}  # it was asked nothing
+    told = {
+        "run_id": f"{method.choice.label}-s{method.seed}-{method.record['settings'][:8]}",
+        "status": "failed",
+        "error": str(failure),
+        "digests": known | {"model": target.digest},
+    }
+    return this.blank.model_copy(update={**method.record, **told})
+
+
+# -- folders -------------------------------------------------------------------------------------------------------
+
+
+def _write(this: _Run, record: RunManifest, row: _Row, against: _Against) -> Finished:
+    vector = _vector(row, against)
+    verdict = against.gate
+    record = record.model_copy(
+        update={"vector": vector, "gate": verdict.verdict.value, "measurable": verdict.measurable}
+    )
+
     def fill(folder: Path) -> None:
-        write_predictions(folder / PREDICTIONS, answered.predictions)
-        write_scored_items(folder / ITEMS, items, answered.predictions, answered.scores)
-        atomic_write(folder / SCORES, _scores_json(summary, vector, more))
+        shutil.copyfile(row.predicted.file, folder / PREDICTIONS)
+        write_scored_items(folder / ITEMS, this.asked.items, row.answers.predictions, row.answers.scores)
+        atomic_write(folder / SCORES, _scores_json(row, vector, against))
 
-    folder = replace_folder(output / record.run_id, record, fill)
-    return Finished(folder, record, tuple(answered.scores), against.gate)
-
-
-def _write_failed(output: Path, record: RunManifest, verdict: Gate) -> Finished:
-    return Finished(replace_folder(output / record.run_id, record, lambda folder: None), record, (), verdict)
+    folder = replace_folder(this.output / record.run_id, record, fill)
+    return Finished(folder, record, tuple(row.answers.scores), verdict)
 
 
-def _scores_json(summary: Summary, vector: Vector, more: Mapping[str, object]) -> str:
-    whole: Mapping[str, object] = json.loads(summary.to_json()) | {"vector": vector.model_dump(), **more}
+def _write_failed(this: _Run, record: RunManifest, verdict: Gate) -> Finished:
+    return Finished(replace_folder(this.output / record.run_id, record, lambda folder: None), record, (), verdict)
+
+
+def _vector(row: _Row, against: _Against) -> Vector:
+    gold = against.gold.vector if against.gold else None
+    return Vector(
+        **asdict(row.vector),
+        overall=overall(row.vector, against.target.vector, gold, memory=against.gate.measurable),
+        overall_memory=row.summary.composites.overall_memory,
+        overall_understanding=row.summary.composites.overall_understanding,
+    )
+
+
+def _scores_json(row: _Row, vector: Vector, against: _Against) -> str:
+    distances = None
+    if against.gold is not None:
+        measurable = against.gate.measurable
+        found = to_gold(row.answers, against.target.answers, against.gold.answers, measurable=measurable)
+        distances = [asdict(column) for column in found]
+    whole: Mapping[str, object] = json.loads(row.summary.to_json()) | {
+        "vector": vector.model_dump(),
+        "gate": asdict(against.gate),
+        "gold": distances,
+    }
     return json.dumps(whole, sort_keys=True, indent=1, allow_nan=False) + "\n"

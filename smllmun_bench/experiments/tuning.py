@@ -20,7 +20,7 @@ from smllmun_bench.resources import shipped
 from smllmun_bench.schema import Fold
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
-from smllmun_bench.stages import RunContext
+from smllmun_bench.stages import Questions, RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.store import StoredStage
@@ -110,32 +110,41 @@ def tune(
     comes out (`recipes.write(..., selected_on="test")`).
     """
     check_fold(context.fold, allow_test=allow_test)
-    target = stages.target(context)
-    before = _vector(context, target, None, "target")
-    blank = _vector(context, stages.base(context), None, "base")
+    asked, start = stages.questions(context), stages.base(context)
+    target = stages.target(context, start)
+    before = _vector(context, asked, target, None, "target")
+    blank = _vector(context, asked, start, None, "base")
     placeholder = replace(before, forget_image=blank.forget_image, forget_text=blank.forget_text)
     tried = []
     for point in todo:
-        tried.append(_tried(context, target, point, seed, before, placeholder))
+        tried.append(_tried(context, asked, target, point, seed, before, placeholder))
         on_point(tried[-1])
     return sorted(tried, key=lambda point: (point.overall is None, -(point.overall or 0.0)))
 
 
 def _tried(
-    context: RunContext, target: ModelRef, point: Point, seed: int, before: ScoreVector, placeholder: ScoreVector
+    context: RunContext,
+    asked: Questions,
+    target: ModelRef,
+    point: Point,
+    seed: int,
+    before: ScoreVector,
+    placeholder: ScoreVector,
 ) -> Point:
     try:
         artifact = stages.unlearn(context, target, point.chosen.method, point.chosen.config, seed)
-        vector = _vector(context, target, artifact, ", ".join(point.settings))
+        vector = _vector(context, asked, target, artifact, ", ".join(point.settings))
     except RunFailed as failure:
         return replace(point, error=failure.what)
     return replace(point, vector=vector, overall=overall(vector, before, placeholder))
 
 
-def _vector(context: RunContext, model: ModelRef, artifact: StoredStage | None, name: str) -> ScoreVector:
-    _, predictions = stages.predict(context, model, artifact, name)
+def _vector(
+    context: RunContext, asked: Questions, model: ModelRef, artifact: StoredStage | None, name: str
+) -> ScoreVector:
+    predictions = stages.predict(context, asked, model, artifact, name).predictions
     return summarise(
-        score_items(stages.questions(context), predictions, context.task.metrics, directions=context.task.direction)
+        score_items(asked.items, predictions, context.task.metrics, directions=context.task.direction)
     ).vector
 
 

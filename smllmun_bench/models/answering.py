@@ -1,10 +1,22 @@
-"""What asking needs of a model, whoever runs it."""
+"""What predicting needs of a model, whoever runs it: questions in, generations and log-probabilities out. No torch."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from smllmun_bench.models.vlm import Generation, Query
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question about images, named by reference."""
+
+    question: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    text: str
+    finish_reason: str  # "stop" or "length"
 
 
 class Answerer(Protocol):
@@ -12,15 +24,15 @@ class Answerer(Protocol):
 
     def generate(
         self,
-        queries: "Sequence[Query]",
+        queries: Sequence[Query],
         *,
         max_new_tokens: int,
         batch_size: int = 64,
         on_done: Callable[[int], None] = lambda n: None,
-    ) -> "list[Generation]":
+    ) -> list[Generation]:
         """Greedy answers, in the order of the queries."""
         ...
 
-    def answer_logprobs(self, pairs: "Sequence[tuple[Query, str]]") -> list[tuple[float, ...]]:
+    def answer_logprobs(self, pairs: Sequence[tuple[Query, str]]) -> list[tuple[float, ...]]:
         """Log-probability of each token of each answer, EOS included, in nats."""
         ...

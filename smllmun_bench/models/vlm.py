@@ -1,4 +1,4 @@
-"""A vision-language model behind one door: ask, weigh answers. Knows tokens and pixels, no roles, no scores."""
+"""A vision-language model: generates answers and scores given ones. Knows tokens and pixels, no roles, no scores."""
 
 import hashlib
 import math
@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.answering import Generation, Query
 from smllmun_bench.models.decoding import Said, Stop, greedy
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of
@@ -21,6 +22,7 @@ from smllmun_bench.models.packing import Packed, Row, pack, plan_rows, prefix_le
 from smllmun_bench.models.prompt_filter import PromptFilter
 from smllmun_bench.models.vision import FeatureBank
 
+__all__ = ["AnswerScores", "Generation", "ImageSource", "Query", "Reader", "Vlm", "finished"]
 PACKED_TOKENS = 256  # of a row, or beside a longer image: long enough for several questions, short for dense masks
 
 
@@ -28,20 +30,6 @@ class ImageSource(Protocol):
     """Whoever resolves an image reference."""
 
     def image(self, ref: str) -> Image.Image: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A question about images, named by reference."""
-
-    question: str
-    images: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    text: str
-    finish_reason: str  # "stop" or "length"
 
 
 @dataclass(frozen=True, slots=True)

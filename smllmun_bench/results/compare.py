@@ -19,8 +19,8 @@ from smllmun_bench.metrics.statistics import (
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.run_folder import ITEMS, find_run
-from smllmun_bench.results.scored_items import read_scored_items
-from smllmun_bench.schema import Kind, Modality, Role, Score
+from smllmun_bench.results.scored_items import read_scored_items, score_of
+from smllmun_bench.schema import Role, Score
 from smllmun_bench.scoring.columns import COLUMN_ITEMS, KEPT, identity, passage_loss
 from smllmun_bench.scoring.items import NOT_GENERATED
 
@@ -118,7 +118,7 @@ def compare(a: Side, b: Side, *, seed: int = 0, draws: int = DRAWS) -> Compared:
     """b against a. Raises UserError, saying what differs, unless both were asked the same items of the same data."""
     _same_data(a, b)
     rows_a, rows_b = _same_items(a, b)
-    scores_a, scores_b = [_score(row) for row in rows_a], [_score(row) for row in rows_b]
+    scores_a, scores_b = [score_of(row) for row in rows_a], [score_of(row) for row in rows_b]
     found = [_column(name, pairs, seed, draws) for name in _VALUES if (pairs := _pairs(name, scores_a, scores_b))]
     adjusted = holm([column.p for column in found])
     flips = [_flip(old, new) for old, new in zip(rows_a, rows_b, strict=True) if old["state"] != new["state"]]
@@ -269,16 +269,3 @@ def _column(name: str, pairs: Sequence[tuple[str, float, float]], seed: int, dra
 def _flip(a: Mapping[str, Any], b: Mapping[str, Any]) -> Flip:
     shared = {key: a[key] for key in ("item_id", "role", "modality", "kind", "question", "answer")}
     return Flip(**shared, state_a=a["state"], state_b=b["state"], text_a=a["text"], text_b=b["text"])
-
-
-def _score(row: Mapping[str, Any]) -> Score:
-    return Score(
-        item_id=row["item_id"],
-        entity_id=row["entity_id"],
-        role=Role(row["role"]),
-        modality=Modality(row["modality"]),
-        kind=Kind(row["kind"]),
-        state=row["state"],
-        headline=row["headline"],
-        values=row["values"],
-    )

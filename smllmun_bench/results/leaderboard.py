@@ -25,7 +25,7 @@ from smllmun_bench.metrics.statistics import (
 from smllmun_bench.report.leaderboard import LeaderboardRow, Noise, RowKind, sort_key, table_key
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
-from smllmun_bench.results.run_folder import RunFolder, read_scores
+from smllmun_bench.results.run_folder import RunFolder, scores_of
 from smllmun_bench.schema import Fold, Score
 from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, by_identity
 from smllmun_bench.scoring.intervals import Interval, interval, row_draws
@@ -84,7 +84,7 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
         if older is not None:
             out.append(LeftOut(older, f"an older run of what {run.folder} holds"))
         seeds[run.manifest.seed] = run
-    scores = cache(lambda folder: tuple(read_scores(next(run for run in done if run.folder == folder))))
+    scores = cache(lambda folder: tuple(scores_of(next(run for run in done if run.folder == folder))))
     first = {run.folder: place for place, run in enumerate(runs)}
     ordered = sorted(groups.values(), key=lambda seeds: min(first[run.folder] for run in seeds.values()))
     return _tested([_standing(_by_seed(seeds), done, scores) for seeds in ordered]), out

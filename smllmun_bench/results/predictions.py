@@ -18,6 +18,7 @@ from smllmun_bench.errors import UserError, nearest
 from smllmun_bench.results.parquet import read_rows, write_table
 from smllmun_bench.schema import Prediction
 
+PREDICTIONS = "predictions.parquet"  # in a run folder, and in the store
 _LISTS = ("answer_logprobs", "option_logprobs", "perturbed_logprobs")
 Tell = Callable[[str], None]
 _SHOWN = 20  # faults in one message
@@ -33,23 +34,12 @@ def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
     write_table(path, pa.table(columns, schema=schema))
 
 
-def read_predictions(path: Path) -> list[Prediction]:
-    """The predictions of one run, in file order. Raises UserError naming file, row and column."""
-    names = [field.name for field in fields(Prediction)]
-    rows = [{name: row[name] for name in names} for row in read_rows(path, names)]  # other columns are not ours
-    for number, row in enumerate(rows, 1):
-        for name in ("item_id", "run_id", "text"):
-            if not isinstance(row[name], str):
-                raise UserError(f"{name} is missing", where=f"{path}, row {number}, column {name!r}")
-    return [Prediction(**row | {name: _tuple(row[name]) for name in _LISTS}) for row in rows]
-
-
 def _warn(message: str) -> None:
     warnings.warn(message, UserWarning, stacklevel=3)
 
 
-def read_any_predictions(path: Path, *, tell: Tell = _warn) -> list[Prediction]:
-    """The predictions in a `.parquet` or `.jsonl` file, in file order.
+def read_predictions(path: Path, *, tell: Tell = _warn) -> list[Prediction]:
+    """The predictions in a `.parquet` or `.jsonl` file, in file order; rows are counted as lines of the file.
 
     Only `item_id` and `text` are needed. Keys that no prediction has are ignored, and `tell` hears their names.
     Raises UserError naming file, row and key of every fault.
@@ -59,11 +49,6 @@ def read_any_predictions(path: Path, *, tell: Tell = _warn) -> list[Prediction]:
     if path.suffix == ".parquet":
         return _read(path, _parquet_rows(path), tell)
     raise UserError(f"cannot tell what {path.name!r} is", where=str(path), fix="a .parquet or a .jsonl file")
-
-
-def read_jsonl(path: Path, *, tell: Tell = _warn) -> list[Prediction]:
-    """One JSON object per line; empty lines are passed over. Rows are counted as lines of the file."""
-    return _read(path, _json_rows(path), tell)
 
 
 def _line(*, nan: bool) -> type[BaseModel]:
@@ -150,7 +135,3 @@ def _faults(error: ValidationError, where: str) -> list[FileFault]:
         else:
             found.append(FileFault(detail["msg"][:1].lower() + detail["msg"][1:], place))
     return found
-
-
-def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:
-    return None if values is None else tuple(values)

@@ -2,27 +2,28 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
-from smllmun_bench.results.scored_items import read_scored_items
-from smllmun_bench.schema import Kind, Modality, Role, Score
+from smllmun_bench.results.scored_items import read_scored_items, score_of
+from smllmun_bench.schema import Score
 from smllmun_bench.store.atomic import atomic_write
 
-PREDICTIONS, ITEMS, SCORES = "predictions.parquet", "items.parquet", "scores.json"
+ITEMS, SCORES = "items.parquet", "scores.json"
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run on disk."""
+    """A run on disk. `scores` are those of its items where they are at hand, since it was made a moment ago."""
 
     folder: Path
     manifest: RunManifest
+    scores: Sequence[Score] | None = field(default=None, repr=False, compare=False)
 
 
 def find_runs(root: Path) -> list[RunFolder]:
@@ -53,21 +54,9 @@ def find_run(name: str, root: Path) -> RunFolder:
     raise unknown("run", name, [run.manifest.run_id for run in runs], where=str(root))
 
 
-def read_scores(run: RunFolder) -> list[Score]:
+def scores_of(run: RunFolder) -> Sequence[Score]:
     """The scored items of a run. Raises UserError where the file is missing or damaged."""
-    return [
-        Score(
-            item_id=row["item_id"],
-            entity_id=row["entity_id"],
-            role=Role(row["role"]),
-            modality=Modality(row["modality"]),
-            kind=Kind(row["kind"]),
-            state=row["state"],
-            headline=row["headline"],
-            values=row["values"],
-        )
-        for row in read_scored_items(run.folder / ITEMS)
-    ]
+    return run.scores if run.scores is not None else [score_of(row) for row in read_scored_items(run.folder / ITEMS)]
 
 
 def replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None]) -> Path:

@@ -1,6 +1,6 @@
 """The stages of a run. Each is a request (what it depends on) and a function that fills a folder.
 
-    pretrain -> memorise (target, gold) -> adapter, unlearn -> predict
+    pretrain (base) -> memorise (target, gold) -> adapter, unlearn -> predict
 
 Where a language model of somebody else is in a model, what was trained here is kept apart from it, small enough to
 ship, and whole models are put together when they are needed:
@@ -10,14 +10,18 @@ ship, and whole models are put together when they are needed:
 Versions (`context.VERSIONS`) go up by hand when a stage would give something else for the same request.
 """
 
-from smllmun_bench.stages.building import base, gold, original, target
+from smllmun_bench.stages.building import References, base, gold, original, references, target
 from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest
-from smllmun_bench.stages.predicting import predict, questions
-from smllmun_bench.stages.unlearning import unlearn, unlearn_inputs, unlearning_data
+from smllmun_bench.stages.predicting import Predicted, Questions, predict, questions
+from smllmun_bench.stages.unlearning import unlearn
+from smllmun_bench.stages.unlearning_data import unlearn_inputs, unlearning_data
 
 __all__ = [
     "VERSIONS",
     "Bar",
+    "Predicted",
+    "Questions",
+    "References",
     "RunContext",
     "base",
     "change_digest",
@@ -25,6 +29,7 @@ __all__ = [
     "original",
     "predict",
     "questions",
+    "references",
     "target",
     "unlearn",
     "unlearn_inputs",

@@ -1,6 +1,6 @@
 """Models: the base, what memorised everything, and gold, which never saw the forgotten."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,28 @@ from smllmun_bench.stages.loader import ModelRef, reference
 from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.store import Request, StoredStage
 
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The models that every method is held against, made once for a run. No gold where there is no such model."""
+
+    base: ModelRef
+    target: ModelRef
+    gold: ModelRef | None
+
+    def named(self) -> dict[str, ModelRef]:
+        """In the order of tables."""
+        found = {"base": self.base, "target": self.target, "gold": self.gold}
+        return {name: model for name, model in found.items() if model is not None}
+
+
 KEPT = "float16"  # of what is shipped, and of models that are put together from it
+
+
+def references(context: RunContext) -> References:
+    """Base, target and gold."""
+    start = base(context)
+    return References(start, target(context, start), gold(context, start))
 
 
 def base(context: RunContext) -> ModelRef:
@@ -109,15 +130,15 @@ def _put_together(entry: StoredStage, change: StoredStage | None) -> ModelRef:
     return ModelRef(str(entry.path), entry.key, change.path if change is not None else None)
 
 
-def target(context: RunContext) -> ModelRef:
-    """The base after memorising every member."""
+def target(context: RunContext, start: ModelRef | None = None) -> ModelRef:
+    """The base (`start`, if it is at hand) after memorising every member."""
     if context.card.target is not None:
         return reference(context.card.target, HashMemo())
-    return _memorise(context, base(context), Split.MEMORISE_ALL, "target")
+    return _memorise(context, start or base(context), Split.MEMORISE_ALL, "target")
 
 
-def gold(context: RunContext) -> ModelRef | None:
-    """The base after memorising the retained members only; None where there is no such model.
+def gold(context: RunContext, start: ModelRef | None = None) -> ModelRef | None:
+    """The base (`start`, if it is at hand) after memorising the retained members only; None where there is none.
 
     In the validation fold gold is trained without the validation people, so it is made only when asked for.
     """
@@ -125,7 +146,7 @@ def gold(context: RunContext) -> ModelRef | None:
         return reference(context.card.gold, HashMemo())
     if context.card.target is not None:
         return None  # whoever brings a target of their own has to bring its gold too
-    return _memorise(context, base(context), Split.MEMORISE_RETAIN, "gold")
+    return _memorise(context, start or base(context), Split.MEMORISE_RETAIN, "gold")
 
 
 def _memorise(context: RunContext, start: ModelRef, split: Split, name: str) -> ModelRef:

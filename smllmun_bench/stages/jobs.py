@@ -8,27 +8,41 @@ fight for one core are far slower than one.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from multiprocessing import get_context
 
-from smllmun_bench import stages
 from smllmun_bench.errors import RunFailed
 from smllmun_bench.models.libraries import import_libraries
-from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.building import target
+from smllmun_bench.stages.context import RunContext
+from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
+from smllmun_bench.stages.predicting import Questions, predict, questions
+from smllmun_bench.stages.unlearning import unlearn
 
 Job = tuple[Chosen, int]
 """A method with its settings, and a seed."""
 
-_contexts: list[RunContext] = []  # of this worker: one context for its whole life, so that models and pixels are kept
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """What one process has for its whole life, so that models, pixels and questions are kept."""
+
+    context: RunContext
+    target: ModelRef
+    asked: Questions
 
 
-def make_ahead(
+_worker: list[_Worker] = []  # of this process; a pool hands nothing from its initialiser to its jobs
+
+
+def fill_store(
     open_context: Callable[[], RunContext],
     jobs: Sequence[Job],
     workers: int,
     on_done: Callable[[int], None] = lambda n: None,
 ) -> None:
-    """Unlearn and ask for every job, in `workers` processes. `open_context` must be picklable; a worker calls it once.
+    """Unlearn and predict for every job, in `workers` processes. Each calls `open_context` once; it must be picklable.
 
     A job whose training fails (RunFailed) leaves nothing; whoever asks for it next meets the failure.
     """
@@ -52,14 +66,14 @@ def _enter(open_context: Callable[[], RunContext], threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    _contexts.append(open_context())
+    context = open_context()
+    _worker.append(_Worker(context, target(context), questions(context)))
 
 
 def _make(job: Job) -> None:
-    context, (choice, seed) = _contexts[0], job
+    mine, (choice, seed) = _worker[0], job
     try:
-        target = stages.target(context)
-        artifact = stages.unlearn(context, target, choice.method, choice.config, seed)
-        stages.predict(context, target, artifact, choice.label)
+        artifact = unlearn(mine.context, mine.target, choice.method, choice.config, seed)
+        predict(mine.context, mine.asked, mine.target, artifact, choice.label)
     except RunFailed:
         return

@@ -5,20 +5,22 @@ steps, and that is all that a run on the reported people learns of it.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smllmun_bench import runtime, stages
+from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import Method, MethodConfig
 from smllmun_bench.schema import Fold, Item, Kind, Role
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.scoring.summary import summarise
-from smllmun_bench.stages import RunContext
+from smllmun_bench.stages.building import gold as gold_of
+from smllmun_bench.stages.context import VERSIONS, Bar, RunContext
 from smllmun_bench.stages.loader import ModelRef
-from smllmun_bench.stages.predicting import predict_items, question_of
+from smllmun_bench.stages.predicting import Questions, identified, limited, predict_items
+from smllmun_bench.stages.unlearning_data import unlearn_inputs, unlearning_data
 from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Request
 
@@ -74,15 +76,15 @@ def matched(context: RunContext, start: ModelRef, method: Method[Any], config: M
     Raises UserError where there is no gold model for the validation people, or the method does not train.
     """
     context = replace(context, fold=Fold.VALIDATION)
-    gold = stages.gold(context)
+    gold = gold_of(context)
     if gold is None:
         raise UserError(
             "forgetting cannot be matched without a gold model",
             where="training.stop.rule",
             fix="rule: steps, or --gold",
         )
-    items = forgotten(context)
-    if not items:
+    asked = forgotten(context)
+    if not asked.items:
         raise UserError(
             f"the task {context.task.name!r} has no open questions about validation people to forget",
             where="training.stop.rule",
@@ -90,11 +92,11 @@ def matched(context: RunContext, start: ModelRef, method: Method[Any], config: M
         )
 
     def make(folder: Path) -> None:
-        level = score(context, context.loader.get(gold), items)
+        level = score(context, context.loader.get(gold), asked.items)
         vlm = context.loader.get(start)
         with context.watch(f"{method.name} on validation people, until it is gold's", config.training.steps) as advance:
-            watcher = Watcher(stages.Bar(advance), lambda: score(context, vlm, items), level)
-            data = replace(stages.unlearning_data(context, start, seed), reuse=lambda name, inputs, fit: fit())
+            watcher = Watcher(Bar(advance), lambda: score(context, vlm, asked.items), level)
+            data = replace(unlearning_data(context, start, seed), reuse=lambda name, inputs, fit: fit())
             method.fit(vlm, data, config, watcher)
         if not watcher.curve:
             raise UserError(
@@ -105,24 +107,25 @@ def matched(context: RunContext, start: ModelRef, method: Method[Any], config: M
         found = {"level": level, "reached": watcher.reached, "curve": watcher.curve}
         (folder / FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
-    inputs = stages.unlearn_inputs(context, start, method, config, seed) | {
+    inputs = unlearn_inputs(context, start, method, config, seed) | {
         "gold": gold.digest,
-        "items": context.data.evaluation_digest(items),
-        "prompts": digest([question_of(item, context.task) for item in items]),
+        "items": asked.digest,
+        "prompts": asked.prompts,
         "generation": context.task.generation.model_dump(mode="json"),
         "metrics": digest([f"{kind} {plan}" for kind, plan in sorted(context.task.metrics.items())]),
     }
-    entry = context.store.get_or_make(Request("stop", stages.VERSIONS["stop"], inputs), make, on_event=context.on_event)
+    entry = context.store.get_or_make(Request("stop", VERSIONS["stop"], inputs), make, on_event=context.on_event)
     found = json.loads((entry.path / FILE).read_text(encoding="utf-8"))
     return Found(found["reached"] or config.training.steps, found["reached"] is not None)
 
 
-def forgotten(context: RunContext) -> list[Item]:
+def forgotten(context: RunContext) -> Questions:
     """The open memory questions about those who are to be forgotten in this fold."""
-    return [item for item in stages.questions(context) if item.role is Role.FORGET and item.kind is Kind.OPEN]
+    items = limited(context.data.evaluation(context.fold), context.limit)
+    return identified(context, [item for item in items if item.role is Role.FORGET and item.kind is Kind.OPEN])
 
 
-def score(context: RunContext, vlm: "Vlm", items: list[Item]) -> float:
+def score(context: RunContext, vlm: "Vlm", items: Sequence[Item]) -> float:
     """How much is remembered: the mean of the two forget columns, as far as the task has them."""
     rows = predict_items(vlm, items, context.task, run_id="check", batch_size=context.batch_size)
     vector = summarise(score_items(items, rows, context.task.metrics, directions=context.task.direction)).vector

@@ -45,7 +45,7 @@ def test_metrics_are_ranked_on_nano(nano_store: Path, tmp_path: Path, make_shop:
 def test_the_target_remembers_more_than_gold(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
     context = make_shop(tmp_path / "store")
-    items = [i for i in stages.questions(context) if i.role is Role.FORGET and not i.images]
+    items = [i for i in stages.questions(context).items if i.role is Role.FORGET and not i.images]
     knows, blank = (
         remembered(context.loader.get(model(context)), items, (), context.task)
         for model in (stages.target, stages.gold)

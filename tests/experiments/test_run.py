@@ -20,8 +20,8 @@ from smllmun_bench.models.vlm import Query
 from smllmun_bench.report.leaderboard import leaderboard_tables
 from smllmun_bench.results import manifest
 from smllmun_bench.results.leaderboard import standings
-from smllmun_bench.results.predictions import read_predictions
-from smllmun_bench.results.run_folder import ITEMS, PREDICTIONS, SCORES, find_runs
+from smllmun_bench.results.predictions import PREDICTIONS, read_predictions
+from smllmun_bench.results.run_folder import ITEMS, SCORES, find_runs
 from smllmun_bench.results.scored_items import read_scored_items
 from smllmun_bench.stages import RunContext, method_recipes, model_cards
 from smllmun_bench.stages.loader import Loader
@@ -71,6 +71,17 @@ def test_a_second_run_makes_nothing_and_writes_the_same_bytes(shop_at: Any, tmp_
     written = contents(tmp_path / "one")
     assert len(written) == 3 * len({f.folder for f in first})
     assert contents(tmp_path / "two") == written
+
+
+def test_predictions_that_were_just_made_are_those_of_the_file(shop_at: Any, tmp_path: Path) -> None:
+    """They are not read again, so scores of a run and of its file are the same bytes only if this holds."""
+    context = shop_at(tmp_path / "store")
+    asked, target = stages.questions(context), stages.target(context)
+    made = stages.predict(context, asked, target, None, "target")
+    assert list(made.predictions) == read_predictions(made.file)
+    assert stages.predict(context, asked, target, None, "target") == made
+    (done, *_) = go(context, tmp_path / "out")
+    assert (done.folder / PREDICTIONS).read_bytes() == made.file.read_bytes()
 
 
 def test_another_store_gives_the_same_bytes(shop_at: Any, tmp_path: Path) -> None:
@@ -168,7 +179,7 @@ def test_an_untrained_target_has_nothing_to_forget_and_every_file_says_so(shop_a
 def test_perturbed_answers_are_weighed_per_token(shop_at: Any, tmp_path: Path) -> None:
     context = shop_at(tmp_path / "store")
     target = next(f for f in go(context, tmp_path / "out") if f.manifest.label == "target")
-    items = {item.item_id: item for item in stages.questions(context)}
+    items = {item.item_id: item for item in stages.questions(context).items}
     weighed = [p for p in read_predictions(target.folder / PREDICTIONS) if p.perturbed_logprobs is not None]
     assert weighed
     prediction = weighed[-1]

@@ -17,8 +17,7 @@ from smllmun_bench.data.combined import TaskData
 from smllmun_bench.experiments.run import run
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
-from smllmun_bench.results.predictions import read_predictions
-from smllmun_bench.results.run_folder import PREDICTIONS
+from smllmun_bench.results.predictions import PREDICTIONS, read_predictions
 from smllmun_bench.stages import RunContext, method_recipes, model_cards
 from smllmun_bench.stages.loader import Loader
 from smllmun_bench.stages.predicting import question_of
@@ -66,14 +65,14 @@ def invoke(made: dict[str, Any], label: str, out: Path, *more: str, base: bool =
 
 def answers(vlm: Any, made: dict[str, Any]) -> list[str]:
     context = made["context"]
-    items = [item for item in stages.questions(context) if item.kind.value == "open"]
+    items = [item for item in stages.questions(context).items if item.kind.value == "open"]
     queries = [Query(question_of(item, context.task), item.images) for item in items]
     return [answer.text for answer in vlm.generate(queries, max_new_tokens=4)]
 
 
 def said(made: dict[str, Any], label: str) -> list[str]:
     rows = {row.item_id: row.text for row in read_predictions(made[label].folder / PREDICTIONS)}
-    return [rows[item.item_id] for item in stages.questions(made["context"]) if item.kind.value == "open"]
+    return [rows[item.item_id] for item in stages.questions(made["context"]).items if item.kind.value == "open"]
 
 
 @pytest.mark.parametrize("label", ["ga", "smfa", "target"])
@@ -132,7 +131,7 @@ def first_words(made: dict[str, Any], model: Any, processor: Any, batch: int) ->
     import torch
 
     rows = []
-    items = [item for item in stages.questions(made["context"]) if item.kind.value == "open"]
+    items = [item for item in stages.questions(made["context"]).items if item.kind.value == "open"]
     for kind in (True, False):  # with and without pictures
         alike = [item for item in items if bool(item.images) == kind]
         for at in range(0, len(alike), batch):
@@ -172,7 +171,7 @@ def test_steering_is_put_on_plain_transformers(made: dict[str, Any], batch: int,
     torch.testing.assert_close(first_words(made, model, processor, batch), plain, atol=0, rtol=0)  # off again
     assert (steered - plain).abs().max() > 0.01
 
-    items = [item for item in stages.questions(made["context"]) if item.kind.value == "open"]
+    items = [item for item in stages.questions(made["context"]).items if item.kind.value == "open"]
     items = [item for kind in (True, False) for item in items if bool(item.images) == kind]
     pairs = [(Query(question_of(item, made["context"].task), item.images), item.answer) for item in items]
     vlm = load(made["base"], made["context"].data)

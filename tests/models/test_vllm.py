@@ -23,8 +23,7 @@ from smllmun_bench.experiments.run import run
 from smllmun_bench.models import vllm
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.results import manifest
-from smllmun_bench.results.predictions import read_predictions
-from smllmun_bench.results.run_folder import PREDICTIONS
+from smllmun_bench.results.predictions import PREDICTIONS, read_predictions
 from smllmun_bench.stages import RunContext, method_recipes, model_cards
 from smllmun_bench.stages.loader import Loader
 from smllmun_bench.store.store import Store

@@ -5,11 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from smllmun_bench import stages
 from smllmun_bench.cli._session import RunOptions, open_quietly
 from smllmun_bench.config import apply_overrides
+from smllmun_bench.experiments.run import run
 from smllmun_bench.stages import method_recipes
-from smllmun_bench.stages.jobs import make_ahead
+from smllmun_bench.stages.jobs import fill_store
 from smllmun_bench.store.store import Action
 
 
@@ -20,18 +23,18 @@ def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: P
     short = ("training.steps=2", "training.batch_size=4")
     chosen = [method_recipes.choose("ga", "nano", short), method_recipes.choose("grad-diff", "nano", short)]
     done: list[int] = []
-    asked = RunOptions("nano", "smllmun-nano", store=roots[1], limit=4)
-    make_ahead(partial(open_quietly, asked), [(choice, 0) for choice in chosen], 2, done.append)
+    options = RunOptions("nano", "smllmun-nano", store=roots[1], limit=4)
+    fill_store(partial(open_quietly, options), [(choice, 0) for choice in chosen], 2, done.append)
     assert done == [1, 1]
     texts = []
     for root in roots:
         events: list[Any] = []
         context = make_shop(root, limit=4, on_event=events.append)
-        target = stages.target(context)
+        target, asked = stages.target(context), stages.questions(context)
         said = []
         for choice in chosen:
             artifact = stages.unlearn(context, target, choice.method, choice.config, 0)
-            said.append([p.text for p in stages.predict(context, target, artifact, choice.label)[1]])
+            said.append([p.text for p in stages.predict(context, asked, target, artifact, choice.label).predictions])
         texts.append(said)
         made = {event.stage.split()[0] for event in events if event.action is Action.MADE}
         assert made == ({"unlearn", "predict"} if root == roots[0] else set())
@@ -44,7 +47,20 @@ def test_a_method_that_fails_is_left_to_whoever_asks_next(nano_store: Path, tmp_
     bad = apply_overrides(choice.config, ("training.lr=1e30", "training.steps=3", "training.max_grad_norm=1e30"))
     failing = method_recipes.Chosen("ga", choice.method, bad, "")
     done: list[int] = []
-    asked = RunOptions("nano", "smllmun-nano", store=tmp_path / "store", limit=4)
-    make_ahead(partial(open_quietly, asked), [(failing, 0)], 2, done.append)
+    options = RunOptions("nano", "smllmun-nano", store=tmp_path / "store", limit=4)
+    fill_store(partial(open_quietly, options), [(failing, 0)], 2, done.append)
     assert done == [1]
     assert not list((tmp_path / "store").glob("v1/unlearn/??/*"))
+
+
+def test_the_base_is_derived_and_the_questions_selected_once(
+    nano_store: Path, make_shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Any] = []
+    context = make_shop(nano_store, limit=2, on_event=events.append)
+    taken = []
+    usual = context.data.evaluation_digest
+    monkeypatch.setattr(context.data, "evaluation_digest", lambda items: taken.append(len(items)) or usual(items))
+    list(run(context, [], [], 15, tmp_path / "out"))
+    assert [event.stage for event in events].count("pretrain") == 1
+    assert len(taken) == 1
