@@ -26,8 +26,8 @@ def export(
 ) -> None:
     """Write a run's model as a folder that plain transformers or peft load, with a model card."""
     from smllmun_bench.cli._session import open_store, stay_offline
-    from smllmun_bench.export.model import export as write
-    from smllmun_bench.export.model import parts_of
+    from smllmun_bench.export.folder import export as write
+    from smllmun_bench.export.parts import parts_of
     from smllmun_bench.results.run_folder import find_run
 
     stay_offline()

@@ -1,1 +1,1 @@
-"""A run leaves as a folder that plain libraries load, with a card of its own."""
+"""The model of a run as a folder that plain libraries load, with a card of its own."""

@@ -209,15 +209,29 @@ def test_entries_that_did_not_change_are_not_written(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from smllmun_bench.export.model import Parts, _delta
+    from smllmun_bench.export.forms import FORMS
+    from smllmun_bench.export.parts import Parts
     from smllmun_bench.models.change import Artifact
 
     sparse = torch.zeros(40, 10)
     sparse[3, 4], sparse[39, 9] = 1.5, -2.0
-    _delta(Parts("", None, "float32"), Artifact("delta", {"w": sparse, "v": torch.ones(4, 4)}), tmp_path)
+    FORMS["delta"](Parts("", None, "float32"), Artifact("delta", {"w": sparse, "v": torch.ones(4, 4)}), tmp_path)
     tensors = load_file(tmp_path / "delta.safetensors")
     assert sorted(tensors) == ["v::dense", "w::places", "w::values"]
     assert tensors["w::places"].tolist() == [34, 399]
+
+
+@pytest.mark.parametrize("name", ["apply_delta", "steered", "unlearned"])
+def test_a_wheel_carries_the_modules_that_exports_carry(name: str) -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    from smllmun_bench.export import templates
+
+    root = Path(templates.__file__).parents[3]
+    shipped = {file.distribution_path: Path(file.path) for file in WheelBuilder(str(root)).recurse_included_files()}
+    file = shipped[f"smllmun_bench/export/templates/{name}.py"]
+    assert file.read_text(encoding="utf-8") == templates.source(name)
+    compile(templates.source(name), f"{name}.py", "exec")
 
 
 def test_the_card_tells_scores_origin_and_licence(made: dict[str, Any], tmp_path: Path) -> None:

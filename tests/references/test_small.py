@@ -15,7 +15,8 @@ from smllmun_bench.cli.main import app
 from smllmun_bench.data.combined import TaskData
 from smllmun_bench.errors import UserError
 from smllmun_bench.experiments.run import run
-from smllmun_bench.export.model import export, parts_of
+from smllmun_bench.export.folder import export
+from smllmun_bench.export.parts import parts_of
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query, Vlm

@@ -1,0 +1,77 @@
+"""What a run's model is made of, found again: the artifact by its key, the model that it changes by its content."""
+
+from dataclasses import dataclass
+
+from smllmun_bench.errors import UserError
+from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.results.run_folder import RunFolder
+from smllmun_bench.stages import model_cards
+from smllmun_bench.stages.loader import reference
+from smllmun_bench.store.hashing import HashMemo
+from smllmun_bench.store.overlays import PUT_TOGETHER
+from smllmun_bench.store.store import Store
+from smllmun_bench.store.stored_stage import StoredStage, read_entry
+
+MODELS = ("memorise", "pretrain", *PUT_TOGETHER)  # stages that leave a model folder
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run's model is made of. `start` is the model it was made from, `change` the artifact's entry."""
+
+    start: str
+    change: StoredStage | None
+    dtype: str
+
+
+def parts_of(run: RunFolder, store: Store, base: str | None = None) -> Parts:
+    """Find them: the artifact by its key, the model by its content.
+
+    Raises:
+        UserError: the run failed, or one of the two is nowhere to be found.
+    """
+    manifest = run.manifest
+    if manifest.status == "failed":
+        raise UserError(f"the run failed, so there is no model: {manifest.error}", where=str(run.folder))
+    asked = _by_key(store, "predict", manifest.keys["predict"])
+    return Parts(
+        _start(manifest, store, base),
+        _by_key(store, "unlearn", manifest.keys["unlearn"]) if "unlearn" in manifest.keys else None,
+        str(asked.manifest.request["inputs"]["dtype"]),  # type: ignore[index, call-overload]
+    )
+
+
+def _by_key(store: Store, stage: str, key: str) -> StoredStage:
+    for folder in store.entries(stage):
+        if folder.name == key:
+            return read_entry(folder, key)
+    raise UserError(
+        f"what the run made is no longer in the store ({stage} {key})",
+        where=str(store.root),
+        fix="--store with the store of the run, or the run once more",
+    )
+
+
+def _start(manifest: RunManifest, store: Store, base: str | None) -> str:
+    wanted = manifest.digests["model"]
+    if base is None:
+        for stage in MODELS:
+            for folder in store.entries(stage):
+                # What is put together is identified by what it is made of, everything else by what is in it.
+                same = folder.name if stage in PUT_TOGETHER else read_entry(folder, folder.name).digest
+                if same == wanted:
+                    return str(folder)
+        card = model_cards.load(manifest.model) if manifest.model in model_cards.names() else None
+        known = [path for path in (card.target, card.gold, card.path) if path] if card is not None else []
+    else:
+        known = [base]
+    memo = HashMemo()
+    for path in known:
+        if reference(path, memo).digest == wanted:
+            return path
+    if base is not None:
+        raise UserError("this is not the model that the run started from", where=f"--base {base}")
+    raise UserError(
+        f"the model that the run started from ({manifest.model}, {wanted[:12]}) is neither in the store nor registered",
+        fix="--base with its folder",
+    )
