@@ -67,8 +67,9 @@ class Kuda:
 
         from smllmun_bench.methods.shared.embedding_noise import score
         from smllmun_bench.methods.shared.projection import covariances, heard, relaxed
-        from smllmun_bench.methods.shared.tokens import current_batch, real, words
+        from smllmun_bench.methods.shared.tokens import real, words
         from smllmun_bench.models.cost import Cost
+        from smllmun_bench.models.hooks import current_batch
         from smllmun_bench.training import losses
         from smllmun_bench.training.loop import LoopHooks, train
 
@@ -136,7 +137,7 @@ class Kuda:
                 weight.add_(projections[name](config.push * weight.std() * noise))
 
         hooks = LoopHooks(only=list(weights), alternate=True, filter_update=reshape, start=start)
-        with heard(target, {block.out: "output" for block in chosen}, listen):
+        with heard(target, [block.out for block in chosen], "output", listen):
             update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, hooks=hooks)
         free = sum(projection.free for projection in projections.values()) / len(projections)
         figures = {"first_layer": float(first), "effect": effect, "free": free}

@@ -1,17 +1,26 @@
-"""Forward hooks: what one may read and change between the layers, and who stands where in the batch that passes."""
+"""Forward hooks: what one may read and change between the layers, and who stands where in the batch that passes.
+
+All hooks of this package are put in place here and are gone when their block ends, however it ends.
+
+Under gradient checkpointing the backward pass runs parts of the forward pass again, by which time the batch has passed
+and hooks may be gone. `recomputation` makes such a second pass equal to the first: it sees the same batch and the same
+edits, and what was read once is not read again.
+"""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.utils.hooks import RemovableHandle
 
     from smllmun_bench.models.encoding import Encoded
+    from smllmun_bench.models.packing import Packed
     from smllmun_bench.models.vlm import Vlm
 
 
@@ -48,6 +57,134 @@ def one_row_per_question(vlm: "Vlm") -> Iterator[None]:
         vlm.one_per_row = before
 
 
+Side = Literal["input", "output"]
+
+
+def current_batch(vlm: "Vlm") -> "Packed":
+    """The batch in the forward pass, for the hooks in its way."""
+    if vlm.current_batch is None:
+        raise RuntimeError("a hook that needs the batch ran outside `score_answers`")
+    return vlm.current_batch
+
+
+@contextmanager
+def reading(vlm: "Vlm", module: "nn.Module", listen: Callable[[Tensor], None], *, side: Side) -> Iterator[None]:
+    """`listen` is called with what enters `module`, or leaves it, once for every forward pass over a batch."""
+
+    def heard(hidden: Tensor) -> Tensor:
+        if not vlm.recomputing:
+            with torch.autograd.graph.saved_tensors_hooks(_itself, _itself):  # no part of what is recomputed
+                listen(hidden)
+        return hidden
+
+    with _mounted(_hook(module, heard, side)):
+        yield
+
+
+@contextmanager
+def editing(
+    vlm: "Vlm",
+    module: "nn.Module",
+    change: Callable[[Tensor], Tensor],
+    *,
+    side: Side,
+    first: bool = False,
+    keyword: str = "hidden_states",
+) -> Iterator[None]:
+    """What enters `module`, or leaves it, goes through `change`.
+
+    A pass that began inside the block is recomputed with the change even after the block. `first`: before all other
+    hooks that are there. `keyword` is the name of the input where it is not passed by position.
+    """
+    edit = Edit(module, change, side, first, keyword)
+    vlm.edits = (*vlm.edits, edit)
+    try:
+        with _mounted(edit.hook(vlm)):
+            yield
+    finally:
+        vlm.edits = tuple(other for other in vlm.edits if other is not edit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """One change at one module, as `editing` was told."""
+
+    module: "nn.Module"
+    change: Callable[[Tensor], Tensor]
+    side: Side
+    first: bool
+    keyword: str
+
+    def hook(self, vlm: "Vlm") -> "RemovableHandle":
+        def changed(hidden: Tensor) -> Tensor:
+            return self.change(hidden) if self in vlm.edits else hidden  # else it came after the pass that is repeated
+
+        return _hook(self.module, changed, self.side, self.first, self.keyword)
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _hook(
+    module: "nn.Module",
+    act: Callable[[Tensor], Tensor],
+    side: Side,
+    first: bool = False,
+    keyword: str = "hidden_states",
+) -> "RemovableHandle":
+    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (act(args[0]), *args[1:]), kwargs
+        return args, kwargs | {keyword: act(kwargs[keyword])}
+
+    def behind(_: Any, args: Any, output: Any) -> Any:
+        return (act(output[0]), *output[1:]) if isinstance(output, tuple) else act(output)
+
+    if side == "input":
+        return module.register_forward_pre_hook(before, with_kwargs=True, prepend=first)
+    return module.register_forward_hook(behind, prepend=first)
+
+
+@contextmanager
+def _mounted(handle: "RemovableHandle") -> Iterator[None]:
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def recomputation(vlm: "Vlm") -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+    """The `context_fn` of `torch.utils.checkpoint`: called in the first pass, its second part is there in the other."""
+    return nullcontext(), _Again(vlm, vlm.current_batch, vlm.layout, vlm.edits)
+
+
+class _Again(AbstractContextManager[None]):
+    """Inside, batch and edits are those of the first pass. It may be entered more than once: a graph that is kept is
+    recomputed by every backward pass."""
+
+    def __init__(self, vlm: "Vlm", batch: "Packed | None", layout: BatchLayout | None, edits: tuple[Edit, ...]) -> None:
+        self._vlm, self._then = vlm, (batch, layout, edits, True)
+        self._open = ExitStack()
+
+    def __enter__(self) -> None:
+        vlm = self._vlm
+        now = (vlm.current_batch, vlm.layout, vlm.edits, vlm.recomputing)
+        with ExitStack() as stack:
+            stack.callback(self._set, now)
+            for edit in self._then[2]:
+                if edit not in vlm.edits:
+                    stack.callback(edit.hook(vlm).remove)
+            self._set(self._then)
+            self._open = stack.pop_all()
+
+    def __exit__(self, *exception: Any) -> None:
+        self._open.close()
+
+    def _set(self, state: "tuple[Packed | None, BatchLayout | None, tuple[Edit, ...], bool]") -> None:
+        self._vlm.current_batch, self._vlm.layout, self._vlm.edits, self._vlm.recomputing = state
+
+
 Change = Callable[[BatchLayout, Tensor], Tensor]
 """(layout, hidden states (rows, length, width)) -> the hidden states that go on."""
 
@@ -65,18 +202,5 @@ def at_prefill(vlm: "Vlm", module: "nn.Module", change: Change, *, after: bool =
             raise RuntimeError("a hook that treats each question by itself ran outside `one_row_per_question`")
         return change(layout, hidden) if hidden.shape[1] == layout.ids.shape[1] else hidden
 
-    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if args:
-            return (changed(args[0]), *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": changed(kwargs["hidden_states"])}
-
-    def behind(_: Any, args: Any, output: Any) -> Any:
-        return (changed(output[0]), *output[1:]) if isinstance(output, tuple) else changed(output)
-
-    handle = (
-        module.register_forward_hook(behind) if after else module.register_forward_pre_hook(before, with_kwargs=True)
-    )
-    try:
+    with editing(vlm, module, changed, side="output" if after else "input"):
         yield
-    finally:
-        handle.remove()

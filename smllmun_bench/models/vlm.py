@@ -16,7 +16,7 @@ from smllmun_bench.models.answering import Generation, Query
 from smllmun_bench.models.decoding import Said, Stop, greedy
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of
-from smllmun_bench.models.hooks import BatchLayout
+from smllmun_bench.models.hooks import BatchLayout, Edit
 from smllmun_bench.models.memory import device_of, in_batches
 from smllmun_bench.models.packing import Packed, Row, pack, plan_rows, prefix_length
 from smllmun_bench.models.prompt_filter import PromptFilter
@@ -111,6 +111,8 @@ class Vlm:
         self.current_batch: Packed | None = None  # the batch in the forward pass, by which hooks find their tokens
         self.layout: BatchLayout | None = None  # the same, where every question has a row of its own
         self.one_per_row = False  # set by `hooks.one_row_per_question`
+        self.edits: tuple[Edit, ...] = ()  # set by `hooks.editing`
+        self.recomputing = False  # set by `hooks.recomputation`: a part of a pass runs once more, for its gradients
         self.rounding = False  # set by `rounded`
         self.prompt_filters: tuple[PromptFilter, ...] = ()  # set by `prompt_filter.filtering`
         self.bank = bank if bank is not None else FeatureBank(processor, source, self.image_token)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.models.cost import Cost
+from smllmun_bench.models.hooks import recomputation
 from smllmun_bench.models.memory import check_resident
 from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
 from smllmun_bench.training import losses, parallel
@@ -259,7 +261,7 @@ def _checkpointing(vlm: Vlm, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    vlm.model.activation_checkpointing_enable({"use_reentrant": False})
+    vlm.model.activation_checkpointing_enable({"use_reentrant": False, "context_fn": partial(recomputation, vlm)})
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.hooks import editing
 from smllmun_bench.models.vlm import Vlm
 from smllmun_bench.training.compiled import decoder_layers
 
@@ -58,7 +59,7 @@ def sharded(vlm: Vlm, wanted: bool) -> Iterator[None]:
             for part in (*parts, whole):  # gloo cannot average
                 part.set_force_sum_reduction_for_comms(True)
         if any(p.requires_grad for p in vlm.model.parameters() if not is_shard(p)):
-            stack.callback(whole.register_forward_pre_hook(_ask_for_gradients, with_kwargs=True).remove)
+            stack.enter_context(editing(vlm, whole, _asking_for_gradients, side="input", keyword="inputs_embeds"))
         yield
 
 
@@ -158,12 +159,11 @@ def _put_back(places: Sequence[_Place], device: torch.device) -> None:
         setattr(module, name, parameter)
 
 
-def _ask_for_gradients(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _asking_for_gradients(embeds: Tensor) -> Tensor:
     """Where the tower is trained, a process without pictures must go back through all layers too: others wait there."""
-    embeds = kwargs.get("inputs_embeds")
-    if embeds is None or embeds.requires_grad or not torch.is_grad_enabled():
-        return args, kwargs
-    return args, kwargs | {"inputs_embeds": embeds.detach().requires_grad_()}
+    if embeds.requires_grad or not torch.is_grad_enabled():
+        return embeds
+    return embeds.detach().requires_grad_()
 
 
 def _divide(stack: ExitStack, twin: nn.Module, **options: Any) -> None:

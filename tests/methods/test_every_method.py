@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from smllmun_bench import methods
 from smllmun_bench.config import apply_overrides
@@ -26,9 +27,9 @@ class Fits:
         self.tiny = tiny
         self.done: dict[str, Artifact] = {}
 
-    def again(self, name: str, seed: int = 5) -> Artifact:
+    def again(self, name: str, *settings: str, seed: int = 5) -> Artifact:
         method = methods.get(name)
-        config = apply_overrides(method.config(), QUICK)
+        config = apply_overrides(method.config(), (*QUICK, *settings))
         return method.fit(self.tiny.vlm, replace(self.tiny.named, seed=seed), config, Silent())
 
     def of(self, name: str) -> Artifact:
@@ -68,6 +69,51 @@ def test_same_seed_same_artifact(name: str, fits: Fits) -> None:
     assert fits.again(name).digest() == fits.of(name).digest()
     if methods.get(name).needs.gradients:  # what only measures need not depend on the seed
         assert fits.again(name, seed=6).digest() != fits.of(name).digest()
+
+
+@every
+def test_activations_that_are_computed_twice_change_nothing(name: str, fits: Fits) -> None:
+    before, kept = fits.tiny.vlm.fingerprint(), fits.of(name)
+    twice = fits.again(name, "training.gradient_checkpointing=true")
+    assert fits.tiny.vlm.fingerprint() == before
+    assert twice.tensors.keys() == kept.tensors.keys()
+    for key, tensor in kept.tensors.items():
+        torch.testing.assert_close(twice.tensors[key], tensor, rtol=0, atol=1e-5, msg=key)
+
+
+TOUCHING = [  # settings under which a method reads or edits what is recomputed, or trains more than a few layers
+    ("kuda", "hold_weight=1", "visual_tokens=true"),
+    ("kuda", "whole_ffn=true", "mode=hard"),
+    ("kuda", "training.autocast=true"),
+    ("kuda", "training.l1={weight: 0.1}"),
+    ("rmu", "layer=0", "updated=1"),
+    ("permu", "tokens=msm"),
+    ("permu", "block=0", "resample=true"),
+    ("megu", "similarity=image", "noise_weight=0.9"),
+    ("megu", "training.lora=null", "training.train=all"),
+    ("smfa", "training.lora=null", "training.train=decoder"),
+]
+
+
+@pytest.mark.parametrize("settings", TOUCHING, ids=" ".join)
+def test_nor_do_they_with_hooks_in_the_way(settings: tuple[str, ...], fits: Fits) -> None:
+    name, *rest = settings
+    kept, twice = (fits.again(name, *rest, f"training.gradient_checkpointing={wanted}") for wanted in ("false", "true"))
+    assert kept.tensors.keys() == twice.tensors.keys()
+    for key, tensor in kept.tensors.items():
+        torch.testing.assert_close(twice.tensors[key], tensor, rtol=0, atol=1e-5, msg=key)
+
+
+@pytest.mark.parametrize("name", [name for name in methods.names() if suppresses(methods.get(name))])
+def test_nor_do_they_while_a_suppression_is_mounted(name: str, fits: Fits) -> None:
+    """Learning again what was suppressed: the hooks of the artifact are in the way of every training step."""
+    with fits.of(name).mounted(fits.tiny.vlm):
+        kept, twice = (
+            fits.again("npo", f"training.gradient_checkpointing={wanted}", "training.lora=null", "training.train=all")
+            for wanted in ("false", "true")
+        )
+    for key, tensor in kept.tensors.items():
+        torch.testing.assert_close(twice.tensors[key], tensor, rtol=0, atol=1e-5, msg=key)
 
 
 @every
@@ -120,8 +166,6 @@ def test_ctrl_c_while_it_trains_leaves_the_target_alone(name: str, fits: Fits) -
 
 
 def test_an_artifact_for_another_model_is_refused(tiny: Any) -> None:
-    import torch
-
     before = tiny.vlm.fingerprint()
     with pytest.raises(UserError, match="nowhere"), Artifact("delta", {"nowhere": torch.ones(1)}).mounted(tiny.vlm):
         pass
@@ -129,8 +173,6 @@ def test_an_artifact_for_another_model_is_refused(tiny: Any) -> None:
 
 
 def test_a_change_of_the_wrong_shape_leaves_nothing_behind(tiny: Any) -> None:
-    import torch
-
     name, before = next(n for n, _ in tiny.vlm.model.named_parameters() if "q_proj" in n), tiny.vlm.fingerprint()
     with pytest.raises(RuntimeError), Artifact("delta", {name: torch.ones(3, 5)}).mounted(tiny.vlm):
         pass

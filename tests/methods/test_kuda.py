@@ -101,7 +101,7 @@ def test_the_covariance_is_that_of_every_token_but_padding(tiny: Any) -> None:
     told = [example for example in from_items(tiny.data.retain) if not example.images]
     name = DOWN.format(1)
     inputs: list[Any] = []
-    with torch.no_grad(), heard(tiny.vlm, {name: "input"}, lambda _, k: inputs.append(k[0])):
+    with torch.no_grad(), heard(tiny.vlm, [name], "input", lambda _, k: inputs.append(k[0])):
         for example in told:
             score(tiny.vlm, [example])  # alone: no padding
     k = torch.cat(inputs)
@@ -176,7 +176,7 @@ def test_in_the_null_space_retain_rows_keep_their_outputs(tiny: Any) -> None:
             tiny, "first_layer=1", "window=1", "retain_weight=0", f"tau={tau}", "training.steps=10", data=one
         )
         seen: list[Any] = []
-        with torch.no_grad(), heard(tiny.vlm, {name: "output"}, lambda _, v, kept=seen: kept.append(v.clone())):
+        with torch.no_grad(), heard(tiny.vlm, [name], "output", lambda _, v, kept=seen: kept.append(v.clone())):
             score(tiny.vlm, [example])
             with artifact.mounted(tiny.vlm):
                 score(tiny.vlm, [example])

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.layers import decoder_layers
-from smllmun_bench.methods.shared.tokens import current_batch, pictures, words
+from smllmun_bench.methods.shared.tokens import pictures, words
+from smllmun_bench.models.hooks import current_batch, editing
 from smllmun_bench.models.packing import Packed
 from smllmun_bench.models.vlm import Query
 
@@ -43,17 +44,8 @@ def at_block(vlm: "Vlm", index: int, method: str, change: Callable[[Packed, Tens
     """The hidden states (rows, length, width) that enter block `index` go through `change` first."""
     layers = decoder_layers(vlm, method)
     block = layers[min(index, len(layers) - 1)]
-
-    def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if args:
-            return (change(current_batch(vlm), args[0]), *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": change(current_batch(vlm), kwargs["hidden_states"])}
-
-    handle = block.register_forward_pre_hook(hook, with_kwargs=True)
-    try:
+    with editing(vlm, block, lambda hidden: change(current_batch(vlm), hidden), side="input"):
         yield
-    finally:
-        handle.remove()
 
 
 class Noise:

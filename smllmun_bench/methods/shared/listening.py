@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from smllmun_bench.models.hooks import reading
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from smllmun_bench.models.vlm import Vlm
 
@@ -16,10 +21,8 @@ class Heard:
     def __init__(self) -> None:
         self.parts: list[Tensor] = []
 
-    def take(self) -> "Tensor":
+    def take(self) -> Tensor:
         """(tokens, width) in float32: one state per answer token, EOS included, in the order of the scores."""
-        import torch
-
         states, self.parts = torch.cat(self.parts).float(), []
         return states
 
@@ -29,15 +32,11 @@ def listening(vlm: "Vlm", block: "nn.Module") -> "Iterator[Heard]":
     """Inside, every scored answer leaves the states of its own tokens (not those that predict them) at `block`."""
     heard = Heard()
 
-    def hook(module: Any, inputs: Any, output: Any) -> None:
+    def listen(states: Tensor) -> None:
         packed = vlm.current_batch
         if packed is not None:  # a batch that is scored, not one that is generated
-            states = output[0] if isinstance(output, tuple) else output
             rows, at = packed.predict_row.to(states.device), packed.predict_at.to(states.device) + 1
             heard.parts.append(states[rows, at])
 
-    handle = block.register_forward_hook(hook)
-    try:
+    with reading(vlm, block, listen, side="output"):
         yield heard
-    finally:
-        handle.remove()

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.tokens import current_batch, real
+from smllmun_bench.methods.shared.tokens import real
+from smllmun_bench.models.hooks import Side, current_batch, reading
 from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:
@@ -67,23 +69,14 @@ def measure(
         picked = z[real(current_batch(vlm)).to(z.device)] if inside else z.reshape(-1, z.shape[-1])
         found.setdefault(name, Statistics.empty(z.shape[-1])).add(picked, threshold)
 
-    def hook(name: str, at_input: bool) -> Any:
-        def before(module: Any, args: tuple[Tensor, ...]) -> None:
-            listen(name, args[0])
-
-        def after(module: Any, args: Any, output: Tensor) -> None:
-            listen(name, output)
-
-        layer = vlm.model.get_submodule(name)
-        return layer.register_forward_pre_hook(before) if at_input else layer.register_forward_hook(after)
-
     keep = vlm.bank.keep_features
     with ExitStack() as stack, torch.no_grad():
         stack.callback(setattr, vlm.bank, "keep_features", keep)
         if not all(name.startswith(vlm.family.language) for name in sites):
             vlm.bank.keep_features = False  # a kept feature would pass the tower by
         for name, at_input in sites.items():
-            stack.callback(hook(name, at_input).remove)
+            side: Side = "input" if at_input else "output"
+            stack.enter_context(reading(vlm, vlm.model.get_submodule(name), partial(listen, name), side=side))
         for at in range(0, len(examples), batch):
             encoded = [vlm.encode(Query(e.question, e.images), e.answer) for e in examples[at : at + batch]]
             vlm.score_answers(encoded)

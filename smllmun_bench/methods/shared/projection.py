@@ -1,15 +1,17 @@
 """A relaxed null space: changes of a weight are damped along the inputs that must keep their outputs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.embedding_noise import frozen, score
-from smllmun_bench.methods.shared.tokens import current_batch, real
+from smllmun_bench.methods.shared.tokens import real
+from smllmun_bench.models.hooks import Side, current_batch, reading
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -64,25 +66,16 @@ def covariances(vlm: "Vlm", layers: Sequence[str], examples: Sequence["Example"]
         totals[name] = totals[name] + k.T @ k if name in totals else k.T @ k
         counts[name] += len(k)
 
-    with frozen(vlm), heard(vlm, dict.fromkeys(layers, "input"), take):
+    with frozen(vlm), heard(vlm, layers, "input", take):
         for at in range(0, len(examples), batch):
             score(vlm, examples[at : at + batch])
     return {name: total / counts[name] for name, total in totals.items()}
 
 
 @contextmanager
-def heard(vlm: "Vlm", layers: Mapping[str, str], listen: Any) -> Iterator[None]:
-    """Calls `listen(name, tensor)` with the "input" or the "output" of each of these layers, whenever it runs."""
-
-    def hook(name: str, side: str) -> Any:
-        def after(module: Any, args: tuple[Tensor, ...], output: Tensor) -> None:
-            listen(name, args[0] if side == "input" else output)
-
-        return vlm.model.get_submodule(name).register_forward_hook(after)
-
-    handles = [hook(name, side) for name, side in layers.items()]
-    try:
+def heard(vlm: "Vlm", layers: Sequence[str], side: Side, listen: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Calls `listen(name, tensor)` with the input or the output of each of these layers, whenever it runs."""
+    with ExitStack() as stack:
+        for name in layers:
+            stack.enter_context(reading(vlm, vlm.model.get_submodule(name), partial(listen, name), side=side))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -8,13 +8,14 @@ Rows of `out` are the columns of W_dec, kept at unit norm; the part of a gradien
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.change import Settings
+from smllmun_bench.models.hooks import editing, reading
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vision import FeatureBank
@@ -56,18 +57,13 @@ def activations(vlm: "Vlm", bank: "FeatureBank", images: Sequence[str], block: n
     """What leaves the block for each image: (tokens, width) in float32 on the CPU, or (1, width) for `last`."""
     found: list[Tensor] = []
 
-    def hook(module: Any, args: Any, output: Any) -> None:
-        states = output[0] if isinstance(output, tuple) else output
+    def listen(states: Tensor) -> None:
         states = states[..., -1, :] if scope == "last" else states
         found.append(states.detach().reshape(-1, states.shape[-1]).float().cpu())
 
-    handle = block.register_forward_hook(hook)
-    try:
-        with torch.no_grad(), bank.apart():
-            for image in images:
-                bank.features(vlm.model, [image])
-    finally:
-        handle.remove()
+    with reading(vlm, block, listen, side="output"), torch.no_grad(), bank.apart():
+        for image in images:
+            bank.features(vlm.model, [image])
     return found
 
 
@@ -155,13 +151,6 @@ def feature_edit(vlm: "Vlm", tensors: Mapping[str, Tensor], settings: Settings) 
         last = edited(states[..., -1:, :], tensors, preserve_error=keep)
         return torch.cat([states[..., :-1, :], last], dim=-2)
 
-    def hook(module: Any, args: Any, output: Any) -> Any:
-        return (changed(output[0]), *output[1:]) if isinstance(output, tuple) else changed(output)
-
     # First of all hooks: `transformers` collects the hidden states that a decoder reads by hooks of its own.
-    handle = block.register_forward_hook(hook, prepend=True)
-    try:
-        with vlm.bank.apart():
-            yield vlm
-    finally:
-        handle.remove()
+    with editing(vlm, block, changed, side="output", first=True), vlm.bank.apart():
+        yield vlm

@@ -11,13 +11,6 @@ if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
 
 
-def current_batch(vlm: "Vlm") -> "Packed":
-    """The batch in the forward pass, for the hooks in its way."""
-    if vlm.current_batch is None:
-        raise RuntimeError("a hook that needs the batch ran outside `score_answers`")
-    return vlm.current_batch
-
-
 def real(packed: "Packed") -> "Tensor":
     """Not padding. A padded place sees itself alone and is seen by nobody else; the first token of a row is seen."""
     seen: Tensor = packed.mask[:, 0].sum(dim=2) + packed.mask[:, 0].sum(dim=1)

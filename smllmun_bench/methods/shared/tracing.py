@@ -1,7 +1,8 @@
 """Causal tracing of facts to feed-forward layers, after ROME (Meng et al. 2022, arXiv 2202.05262)."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.methods.shared import tokens
 from smllmun_bench.methods.shared.embedding_noise import Noise, at_block, frozen, score
 from smllmun_bench.methods.shared.projection import heard
+from smllmun_bench.models.hooks import current_batch, editing
 
 if TYPE_CHECKING:
     from smllmun_bench.models.packing import Packed
@@ -47,7 +49,7 @@ def effects(
         return noise.add(packed, hidden, marked(packed))
 
     with frozen(vlm):
-        with heard(vlm, dict.fromkeys(layers, "output"), lambda name, output: clean[name].append(output)):
+        with heard(vlm, layers, "output", lambda name, output: clean[name].append(output)):
             score(vlm, examples)
         with at_block(vlm, 0, method, corrupt):
             base = score(vlm, examples).means().exp()
@@ -63,26 +65,18 @@ def effects(
     return found
 
 
-def _restored(vlm: "Vlm", name: str, clean: Sequence[Tensor], marked: Any) -> Any:
+def _restored(
+    vlm: "Vlm", name: str, clean: Sequence[Tensor], marked: "Callable[[Packed], Tensor]"
+) -> AbstractContextManager[None]:
     """The clean outputs of a layer, one per pass, put back at the places that matter."""
-    from contextlib import contextmanager
-
     outputs = iter(clean)
 
-    def hook(module: Any, args: Any, output: Tensor) -> Tensor:
-        packed = tokens.current_batch(vlm)
+    def restore(output: Tensor) -> Tensor:
+        packed = current_batch(vlm)
         where = (last_of_runs(marked(packed)) | last_of_prompts(packed)).to(output.device)
         return torch.where(where[..., None], next(outputs), output)
 
-    @contextmanager
-    def block() -> Any:
-        handle = vlm.model.get_submodule(name).register_forward_hook(hook)
-        try:
-            yield
-        finally:
-            handle.remove()
-
-    return block()
+    return editing(vlm, vlm.model.get_submodule(name), restore, side="output")
 
 
 def last_of_runs(where: Tensor) -> Tensor:
