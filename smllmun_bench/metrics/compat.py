@@ -15,7 +15,7 @@ import numpy as np
 
 from smllmun_bench.metrics.choice import UNPARSED, Choice
 
-_ANSWER_IS = re.compile(r"answer is\W*([A-Z])\b")
+_OFFSIDE = (re.compile(r"[Tt]he answer is ([A-D])"), re.compile(r"^([A-D])$"))
 _FIU_WEIGHTS = ((0.1, 0.3), (0.2, 0.3), (0.3, 0.2), (0.4, 0.1), (0.5, 0.1))
 
 
@@ -48,12 +48,16 @@ def letter_in_capitals(text: str, choices: Sequence[str]) -> Choice:
 
 
 def answer_is(text: str, choices: Sequence[str]) -> Choice:
-    """OFFSIDE: the letter after "answer is"; everything else fails (and upstream leaves it out of the denominator).
+    """OFFSIDE: the letter A to D after "the answer is", wherever it stands, or a reply that is such a letter.
 
-    >>> answer_is("The answer is B", ("cat", "dog")), answer_is("B", ("cat", "dog"))
-    (1, <Unparsed.UNPARSED: 'unparsed'>)
+    Any other reply is wrong; upstream leaves an empty one out of the mean. "The answer is Dakar" is read as D.
+
+    >>> [answer_is(reply, ("cat", "dog")) for reply in ("I think the answer is B.", "B", "The answer is Bern")]
+    [1, 1, 1]
+    >>> answer_is("b", ("cat", "dog")), answer_is("The answer is (B)", ("cat", "dog"))
+    (<Unparsed.UNPARSED: 'unparsed'>, <Unparsed.UNPARSED: 'unparsed'>)
     """
-    found = _ANSWER_IS.search(text)
+    found = next((match for form in _OFFSIDE if (match := form.search(text))), None)
     letters = ascii_uppercase[: len(choices)]
     return letters.index(found[1]) if found and found[1] in letters else UNPARSED
 

@@ -1,42 +1,51 @@
 """Choice sets: how MMBench, MMMU, ScienceQA and SEED-Bench read a letter, and MMBench's circular evaluation.
 
 Options are texts; an answer is the index of one. Where upstream draws a random letter, here it is UNPARSED: the random
-letter gives a destroyed model the credit of chance.
+letter gives a destroyed model the credit of chance. Each rule says whose it is; the data cards name the version.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from string import ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase
 
-from smllmun_bench.metrics.choice import UNPARSED, Choice
+from smllmun_bench.metrics.choice import UNPARSED, Choice, parse_first_character
 
 ROTATION = 1_000_000  # MMBench: index = base + n · ROTATION
-_AS_SPACE = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
+_MMBENCH_LETTERS = 5  # read in every reply: E is the judge's "none of them", whatever the number of options
+_MMBENCH_MARKED = ("{}.", "{},", "{}:", "{})", "{}).", "({})", "({}).", ":{}", ":{},", ":{}.", ":{})", ":{}).")
+_MMBENCH_FEW = 3  # words; beyond, a bare A may be the article
 _MMMU_EDGE = ",.!?;:'"
-_FEW_WORDS = 3  # MMBench: beyond, a lone A may be the article
-_MANY_WORDS = 5  # MMMU: beyond, option texts count
+_MMMU_MANY = 5  # words; beyond, option texts count
+_SCIENCEQA_SENTENCE = re.compile(r"The answer is ([A-Z]).")  # any character may end it
 
 
 def mmbench_official(text: str, choices: Sequence[str]) -> Choice:
-    """The toolkits' ladder: one capital letter among the words (A only in short replies), else one option's text.
+    """lmms-eval's ladder, without its judge: one bare letter, else one marked letter, else one option's text.
+
+    Letters are tokens between white space. A bare "A" in a reply of more than three of them decides nothing, and the
+    marked forms are tried. A letter that is no option (E) is read as well, so the reply is wrong.
 
     >>> options = ("cat", "dog", "red car", "blue house")
-    >>> [mmbench_official(reply, options) for reply in ("B) text", "A car", "A dog is there", "red car")]
-    [1, 0, 1, 2]
+    >>> [mmbench_official(reply, options) for reply in ("B) text", "A car", "A dog is there", "The answer is (A).")]
+    [1, 0, 1, 0]
     >>> mmbench_official("b", options), mmbench_official("Answer: B or C", options)
     (<Unparsed.UNPARSED: 'unparsed'>, <Unparsed.UNPARSED: 'unparsed'>)
     """
-    words = text.translate(_AS_SPACE).split()
-    letters = [place for place, letter in enumerate(ascii_uppercase[: len(choices)]) if letter in words]
-    article = "A" in words and len(words) > _FEW_WORDS
-    if len(letters) == 1 and not article:
-        return letters[0]
-    named = [place for place, choice in enumerate(choices) if choice and choice.lower() in text.lower()]
+    tokens = set(text.split())
+    letters = ascii_uppercase[: max(_MMBENCH_LETTERS, len(choices))]
+    article = "A" in tokens and len(text.split()) > _MMBENCH_FEW
+    for form in (*(() if article else ("{}",)), *_MMBENCH_MARKED):
+        found = [place for place, letter in enumerate(letters) if form.format(letter) in tokens]
+        if len(found) == 1:
+            return found[0] if found[0] < len(choices) else UNPARSED
+    said = text.lower()
+    named = [place for place, choice in enumerate(choices) if choice.lower() in said]
     return named[0] if len(named) == 1 else UNPARSED
 
 
 def mmmu_official(text: str, choices: Sequence[str]) -> Choice:
-    """MMMU's rule: `(A)`, else ` A `, else an option's text in a reply of more than five words; the last one counts.
+    """MMMU's own rule: `(A)`, else ` A `, else an option's text in a reply of more than five words; the last counts.
 
     >>> options = ("cat", "dog", "red car", "blue house")
     >>> [mmmu_official(reply, options) for reply in ("(B)", "B.", "Answer: B or C", "A cat", "a dog or a red car")]
@@ -48,38 +57,42 @@ def mmmu_official(text: str, choices: Sequence[str]) -> Choice:
         text = text.strip(mark)
     said = f" {text} "
     letters = ascii_uppercase[: len(choices)]
-    forms = ([f"({letter})" for letter in letters], [f" {letter} " for letter in letters])
-    for haystack, needles in (*((said, form) for form in forms), (said.lower(), [c.lower() for c in choices])):
-        if haystack is not said and len(said.split()) <= _MANY_WORDS:
-            break
-        places = [haystack.rfind(needle) if needle else -1 for needle in needles]
+    rungs = [(said, [f"({letter})" for letter in letters]), (said, [f" {letter} " for letter in letters])]
+    if len(said.split()) > _MMMU_MANY:
+        rungs.append((said.lower(), [choice.lower() for choice in choices]))
+    for haystack, needles in rungs:
+        places = [haystack.rfind(needle) for needle in needles]
         if max(places, default=-1) >= 0:
             return places.index(max(places))
     return UNPARSED
 
 
 def scienceqa_official(text: str, choices: Sequence[str]) -> Choice:
-    """The reply is the letter, or begins with letter and dot.
+    """The letter alone (any case) or letter and dot, as lmms-eval; else ScienceQA's own "The answer is B.", said once.
 
-    >>> scienceqa_official("B", ("x", "y")), scienceqa_official("B. y", ("x", "y"))
-    (1, 1)
-    >>> scienceqa_official("(B)", ("x", "y"))
-    <Unparsed.UNPARSED: 'unparsed'>
+    >>> [scienceqa_official(reply, ("x", "y")) for reply in ("B", "b", "B. y", "So it is y. The answer is B.")]
+    [1, 1, 1, 1]
+    >>> scienceqa_official("(B)", ("x", "y")), scienceqa_official("The answer is A. The answer is B.", ("x", "y"))
+    (<Unparsed.UNPARSED: 'unparsed'>, <Unparsed.UNPARSED: 'unparsed'>)
     """
-    said, letters = text.strip(), ascii_uppercase[: len(choices)]
-    if said and said[0] in letters and (len(said) == 1 or said[1] == "."):
-        return letters.index(said[0])
-    return UNPARSED
+    said = text.strip()
+    if len(said) == 1 or (said[1:2] == "." and said[0] in ascii_uppercase):
+        named = [said[0]]
+    else:
+        named = _SCIENCEQA_SENTENCE.findall(said)
+    letters = list(ascii_lowercase[: len(choices)])
+    return letters.index(named[0].lower()) if len(named) == 1 and named[0].lower() in letters else UNPARSED
 
 
 def seed_official(text: str, choices: Sequence[str]) -> Choice:
-    """The first character of the reply is the letter; so "A dog" chooses A.
+    """lmms-eval's rule for SEED-Bench: the first character is the letter, any case, so "A dog" chooses A.
 
-    >>> seed_official("B) y", ("x", "y")), seed_official("A dog", ("cat", "dog"))
-    (1, 0)
+    SEED-Bench's own code ranks the options by their loss and reads no reply.
+
+    >>> seed_official("B) y", ("x", "y")), seed_official("b", ("x", "y")), seed_official("A dog", ("cat", "dog"))
+    (1, 1, 0)
     """
-    first, letters = text.strip()[:1], ascii_uppercase[: len(choices)]
-    return letters.index(first) if first and first in letters else UNPARSED
+    return parse_first_character(text, choices)
 
 
 def circular(rows: Iterable[tuple[int, bool]]) -> tuple[float, float]:

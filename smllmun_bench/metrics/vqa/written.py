@@ -2,61 +2,75 @@
 
 import math
 import re
+import string
 from collections.abc import Mapping, Sequence
 
-_PUNCTUATION = re.compile(r"[^\w\s]")
-_SENTENCES = re.compile(r"\.\s(?=[A-Z])|\n")
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)  # ASCII: other marks stay
 _MARKERS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
-_NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d*\.?\d+(?:[eE][+-]?\d+)?")
+_EXPONENT = r"[eE][+-]?\d+"
+_NUMBERS = (
+    re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b"),  # grouped; decimals after it are a number of their own
+    re.compile(rf"-?\d+(?:\.\d+)?{_EXPONENT}"),
+    re.compile(rf"-?(?:\d*\.\d+|\d+\b)(?!{_EXPONENT})(?![,\d])"),
+)
 AND, OR = "<AND>", "<OR>"
 
 
 def gqa_official(text: str, answer: str) -> float:
-    """1 if reply and answer are equal, case and punctuation ignored.
+    """lmms-eval's exact match: 1 if both are equal without case and ASCII punctuation, which leaves inner spaces.
 
-    >>> gqa_official("Yes.", "yes"), gqa_official("a dog", "dog")
-    (1.0, 0.0)
+    >>> gqa_official("Yes.", "yes"), gqa_official("t-shirt", "tshirt"), gqa_official("a dog", "dog")
+    (1.0, 1.0, 0.0)
+    >>> gqa_official("yes .", "yes"), gqa_official("yes\u3002", "yes")
+    (0.0, 0.0)
     """
-    return float(_plain(text) == _plain(answer) != "")
+    return float(_plain(text.strip()) == _plain(answer))
 
 
 def _plain(text: str) -> str:
-    return " ".join(_PUNCTUATION.sub("", text.lower()).split())
+    return text.lower().translate(_NO_PUNCTUATION)
 
 
 def mmmu_open_official(text: str, answers: Sequence[str]) -> float:
     """MMMU's rule for open questions: a number of the reply's key parts equals the answer, or they contain its text.
 
-    Key parts are what follows "is", "so", "=" and the like; numbers are compared rounded to two places.
+    Key parts are what follows "is", "so", "=" and the like in each line; numbers are compared rounded to two places.
 
     >>> mmmu_open_official("So the area is 1,200.", ["1200"]), mmmu_open_official("It is a red car", ["car", "bus"])
     (1.0, 1.0)
-    >>> mmmu_open_official("12", ["1200"])
-    0.0
+    >>> mmmu_open_official("The cost is 5. Therefore it is 7.", ["5"]), mmmu_open_official("It is 1,234.5", ["1,234"])
+    (0.0, 1.0)
     """
     parts = _key_parts(text)
-    said = [normal for part in (*parts, *(n for p in parts for n in _NUMBER.findall(p))) for normal in _normal(part)]
+    numbers = [number for part in parts for form in _NUMBERS for number in form.findall(part)]
+    said = [normal for part in (*parts, *numbers) for normal in _normal(part)]
     right = [normal for answer in answers for normal in _normal(answer)]
-    for one in said:
-        if isinstance(one, float):
-            if one in right:
-                return 1.0
-        elif any(isinstance(answer, str) and answer in one for answer in right):
-            return 1.0
-    return 0.0
+    return float(
+        any(
+            one in right if isinstance(one, float) else any(isinstance(a, str) and a in one for a in right)
+            for one in said
+        )
+    )
 
 
 def _key_parts(text: str) -> list[str]:
-    sentences = _SENTENCES.split(text.strip().strip("."))
+    """What follows a marker, from each line the shortest, as upstream goes about it; else the whole reply.
+
+    Upstream means to split sentences at a capital letter, but has lower-cased the reply before.
+    """
+    whole = text.strip().strip(".").lower()
+    lines = whole.split("\n")
     found = []
-    for place, sentence in enumerate(sentences):
-        lowered = sentence.lower()
-        markers = (*_MARKERS, "=") if place == len(sentences) - 1 else _MARKERS
-        tails = [lowered.rpartition(marker)[2].strip() for marker in markers if marker in lowered]
-        shortest = min((tail for tail in tails if tail), key=len, default="")
-        if shortest and shortest not in ":,.!?;'":
+    for place, line in enumerate(lines):
+        shortest = ""
+        for marker in (*_MARKERS, "=") if place == len(lines) - 1 else _MARKERS:
+            if marker in line:
+                tail = line.rpartition(marker)[2].strip()
+                # An empty tail, at the end of a line, takes the place of a longer one and is replaced by any other.
+                shortest = tail if not shortest or len(tail) < len(shortest) else shortest
+        if shortest and shortest not in set(":,.!?;'"):
             found.append(shortest)
-    return found or [text.strip().strip(".").lower()]
+    return found or [whole]
 
 
 def _normal(text: str) -> list[str | float]:
@@ -64,7 +78,7 @@ def _normal(text: str) -> list[str | float]:
     text = text.strip()
     try:
         return [round(float(text.replace(",", "")), 2)]
-    except (ValueError, OverflowError):
+    except ValueError:
         lowered = text.lower()
         return [f" {lowered}", f"{lowered} "] if len(lowered) == 1 else [lowered]
 

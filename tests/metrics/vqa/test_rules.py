@@ -33,8 +33,8 @@ REPLIES = (
         (options.mmbench_official, (B, B, B, B, B, X, X, B, A, A, C, X, X, X, X, B)),
         (parse_first_character, (B, X, B, B, X, B, A, A, A, A, X, A, X, X, X, D)),
         (options.mmmu_official, (B, B, B, X, B, X, C, A, A, A, X, C, X, X, X, X)),
-        (options.scienceqa_official, (B, X, B, X, X, X, X, X, X, X, X, X, X, X, X, X)),
-        (options.seed_official, (B, X, B, B, X, X, A, A, A, A, X, X, X, X, X, X)),
+        (options.scienceqa_official, (B, X, B, X, X, B, X, X, X, X, X, X, X, X, X, X)),
+        (options.seed_official, (B, X, B, B, X, B, A, A, A, A, X, A, X, X, X, D)),
     ],
 )
 def test_every_choice_rule_on_the_shared_edge_cases(parse, expected):
@@ -141,6 +141,14 @@ def test_circular_needs_the_first_row_of_each_question():
         ("The answer is a red car.", ["car"], 1),
         ("The answer is 12.", ["1200"], 0),
         ("", ["1"], 0),
+        ("The cost is 5. Therefore it is 7.", ["5"], 0),  # lower-cased before it is split, so one sentence
+        ("The cost is 5. Therefore it is 7.", ["7"], 1),
+        ("It is 1,234.5", ["1,234"], 1),
+        ("It is 1,234.5", ["234.5"], 1),
+        ("It is 1,234.5", ["1234.5"], 1),  # the whole part, as a number
+        ("It is 3e4 m", ["30000"], 1),
+        ("x = 5\ny = 6", ["x = 5"], 0),  # "=" marks the last line only; the first has no key part
+        ("so x is \nit is 7", ["x is"], 0),  # an empty tail takes the place of a longer one
     ],
 )
 def test_open_questions_of_mmmu(reply, answers, score):
