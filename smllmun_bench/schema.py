@@ -53,6 +53,7 @@ class Fidelity(StrEnum):
 
     AUTHORS_CODE = "authors-code"
     PAPER = "paper"
+    REIMPLEMENTATION = "re-implementation"  # of somebody else, public; the authors' own code was not at hand
     RECONSTRUCTION = "reconstruction"
 
 

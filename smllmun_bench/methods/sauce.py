@@ -46,7 +46,7 @@ class Sauce:
     description = (
         "a sparse autoencoder in the vision tower; features of the forgotten people's pictures are turned around"
     )
-    fidelity = Fidelity.RECONSTRUCTION
+    fidelity = Fidelity.REIMPLEMENTATION
     config = SauceConfig
     needs = Needs(forget=True, retain=True, hooks=True)
     suppression = True

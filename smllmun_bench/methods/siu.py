@@ -36,7 +36,7 @@ class Siu:
     description = (
         "single-image unlearning: an invented identity for the person shown, dual-masked divergence for the rest"
     )
-    fidelity = Fidelity.RECONSTRUCTION
+    fidelity = Fidelity.REIMPLEMENTATION
     config = SiuConfig
     needs = Needs(forget=True, retain=True, gradients=True)
 

@@ -31,7 +31,7 @@ class Undial:
     name = "undial"
     aliases: tuple[str, ...] = ()
     description = "self-distillation towards the target's own distribution with the true token's logit lowered"
-    fidelity = Fidelity.AUTHORS_CODE
+    fidelity = Fidelity.REIMPLEMENTATION
     config = UndialConfig
     needs = Needs(forget=True, retain=True, gradients=True)
 
