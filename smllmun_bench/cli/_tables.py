@@ -35,7 +35,7 @@ def answers_table(rows: Iterable["Standing"]) -> "Table":
     add_score_columns(table, ANSWER_COLUMNS)
     for standing in rows:
         table.add_row(
-            plain(standing.row.method), *(figure_text(getattr(standing.row, column.key)) for column in ANSWER_COLUMNS)
+            plain(standing.row.method), *(figure_text(getattr(standing.row, column.name)) for column in ANSWER_COLUMNS)
         )
     return table
 
@@ -66,6 +66,6 @@ def lines_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 def _score_row(standing: "Standing") -> ScoreRow:
     figures: dict[str, Figure | float | None] = {}
     for column in SCORE_COLUMNS:
-        value, interval = getattr(standing.row, column.key), standing.intervals.get(column.key)
-        figures[column.key] = Figure(value, interval.low, interval.high) if interval else Figure(value)
+        value, interval = getattr(standing.row, column.name), standing.intervals.get(column.name)
+        figures[column.name] = Figure(value, interval.low, interval.high) if interval else Figure(value)
     return ScoreRow(marked(standing.row), figures)

@@ -48,12 +48,11 @@ def show(
 
 def _facts(run: "RunFolder") -> "Table":
     from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.scoring.columns import SCALARS
 
     manifest = run.manifest
     facts: list[tuple[str, object]] = [
-        ("overall", _rounded(manifest.vector.overall)),
-        ("overall memory (paper)", _rounded(manifest.vector.overall_memory)),
-        ("overall understanding (paper)", _rounded(manifest.vector.overall_understanding)),
+        *((column.label, _rounded(getattr(manifest.vector, column.name))) for column in SCALARS),
         ("seed", manifest.seed),
         ("recipe", manifest.recipe_source),
         ("fit seconds", round(manifest.cost.fit_seconds, 1)),

@@ -12,6 +12,7 @@ from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from smllmun_bench.experiments.tuning import Point
     from smllmun_bench.stages.method_recipes import Chosen
@@ -101,10 +102,12 @@ def tune(
         raise UserError("no point of the space has a defined overall score", where=f"method {', '.join(hopeless)}")
 
 
-def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: Fold) -> None:
+def points_table(title: str, tried: "Sequence[Point]") -> "Table":
+    """A line per point: what was set, and what its scores are."""
     from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.scoring.columns import MEANS, Shown
 
-    columns = ("forget_image", "forget_text", "retain_image", "retain_text", "understanding_forget", "general_vqa")
+    columns = [column.name for column in MEANS if column.table is Shown.SCORES]
     lines = [
         (
             ", ".join(point.settings),
@@ -113,7 +116,11 @@ def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: F
         )
         for point in tried
     ]
-    console.print(lines_table(f"{start.label} on {fold.value} people", ("settings", "overall", *columns), lines))
+    return lines_table(title, ("settings", "overall", *columns), lines)
+
+
+def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: Fold) -> None:
+    console.print(points_table(f"{start.label} on {fold.value} people", tried))
     if tried[0].overall == 0:
         console.print(
             f"No point of {start.label} is better than the untouched target, so none was preferred: a recipe from this "

@@ -21,7 +21,8 @@ from smllmun_bench.schema import Score
 from smllmun_bench.scoring.gate import Gate, gate
 from smllmun_bench.scoring.gold import Answers, to_gold
 from smllmun_bench.scoring.items import score_items
-from smllmun_bench.scoring.summary import ScoreVector, Summary, overall, summarise
+from smllmun_bench.scoring.summary import Summary, overall, summarise
+from smllmun_bench.scoring.vectors import ScoreVector
 from smllmun_bench.stages import Predicted, Questions, RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen

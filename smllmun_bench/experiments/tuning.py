@@ -8,7 +8,7 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import Field, JsonValue, PositiveInt
@@ -18,8 +18,10 @@ from smllmun_bench.config import Frozen, apply_overrides, read_yaml
 from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.resources import shipped
 from smllmun_bench.schema import Fold
+from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.items import score_items
-from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
+from smllmun_bench.scoring.summary import overall, summarise
+from smllmun_bench.scoring.vectors import ScoreVector
 from smllmun_bench.stages import Questions, RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
@@ -114,7 +116,7 @@ def tune(
     target = stages.target(context, start)
     before = _vector(context, asked, target, None, "target")
     blank = _vector(context, asked, start, None, "base")
-    placeholder = replace(before, forget_image=blank.forget_image, forget_text=blank.forget_text)
+    placeholder = ScoreVector(**asdict(before) | {column: getattr(blank, column) for column in MEMORY})
     tried = []
     for point in todo:
         tried.append(_tried(context, asked, target, point, seed, before, placeholder))

@@ -4,20 +4,10 @@ import json
 from typing import Literal
 
 from smllmun_bench.results.manifest import RunManifest
+from smllmun_bench.scoring.columns import COLUMNS
 from smllmun_bench.stages import model_cards
 
 Form = Literal["merged", "adapter", "delta", "module"]
-_SCORES = (
-    ("forget_image", "forget, with photo", "down"),
-    ("forget_text", "forget, by name", "down"),
-    ("retain_image", "retain, with photo", "up"),
-    ("retain_text", "retain, by name", "up"),
-    ("understanding_forget", "understanding, forgotten photos", "up"),
-    ("understanding_retain", "understanding, other photos", "up"),
-    ("general_vqa", "general questions", "up"),
-    ("language", "general language", "up"),
-    ("overall", "overall", "up"),
-)
 _LOADING = {
     "merged": """from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -54,8 +44,9 @@ def card_text(manifest: RunManifest, form: Form, mechanism: str = "") -> str:
     loading = _WITHOUT_US.get(mechanism, _LOADING[form]) if form == "module" else _LOADING[form]
     vector = manifest.vector.model_dump()
     rows = [
-        f"| {words} | {'—' if vector[key] is None else f'{vector[key]:.3f}'} | {direction} |"
-        for key, words, direction in _SCORES
+        f"| {of.label} | {'—' if vector[of.name] is None else f'{vector[of.name]:.3f}'} | {of.direction.value} |"
+        for of in COLUMNS
+        if of.exported
     ]
     licence = model_cards.load(manifest.model).licence if manifest.model in model_cards.names() else "unknown"
     seed = "" if manifest.seed is None else f", seed {manifest.seed}"

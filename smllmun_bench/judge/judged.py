@@ -16,7 +16,7 @@ from smllmun_bench.judge.rate import Question, Rating
 from smllmun_bench.metrics import composites
 from smllmun_bench.metrics.statistics import macro
 from smllmun_bench.schema import Fidelity, Kind, Modality, Role
-from smllmun_bench.scoring.items import NOT_GENERATED
+from smllmun_bench.scoring.columns import NOT_GENERATED
 from smllmun_bench.store.atomic import atomic_write
 
 PAPER_ROLES = (Role.FORGET, Role.RETAIN, Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)

@@ -1,7 +1,7 @@
 """Uncertainty. Questions about one person are not independent, so the person is the unit: average within, then over."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -33,6 +33,16 @@ class Correlation(NamedTuple):
 
 ByIdentity = Mapping[str, Sequence[float]]
 """Identity -> its values, one per item, in an order that is the same for both models that are compared."""
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that there are, summed exactly; None where there are none.
+
+    >>> mean([1.0, None, 0.5]), mean([None])
+    (0.75, None)
+    """
+    present = [value for value in values if value is not None]
+    return math.fsum(present) / len(present) if present else None
 
 
 def identity_means(values: Sequence[float], identities: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ from smllmun_bench.metrics.statistics import Correlation, kendall
 from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind, rank, read_csv, table_key
 from smllmun_bench.report.table import ANSWER_COLUMNS, SCORE_COLUMNS
 
-COLUMNS = tuple(column.key for column in (*SCORE_COLUMNS, *ANSWER_COLUMNS))
+COLUMNS = tuple(column.name for column in (*SCORE_COLUMNS, *ANSWER_COLUMNS))
 FEWEST = 4  # methods; with three, every order is one of six
 
 

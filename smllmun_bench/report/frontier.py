@@ -5,16 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.metrics.statistics import mean
 from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind, table_key
+from smllmun_bench.scoring.columns import MEMORY, panels
 
-FORGET = ("forget_image", "forget_text")
-KEPT = {
-    "memory of others": ("retain_image", "retain_text"),
-    "seeing forgotten images": ("understanding_forget",),
-    "seeing other images": ("understanding_retain",),
-    "general VQA": ("general_vqa",),
-    "general language": ("language",),
-}
 SUFFIXES = (".svg", ".png", ".html")
 
 
@@ -25,11 +19,11 @@ def points(rows: Iterable[LeaderboardRow]) -> list[dict[str, object]]:
     """
     found: list[dict[str, object]] = []
     listed = list(rows)
-    for kind, columns in KEPT.items():
+    for kind, columns in panels().items():
         placed = [
             (row, 1 - forgotten, kept)
             for row in listed
-            if (forgotten := _mean(row, FORGET)) is not None and (kept := _mean(row, columns)) is not None
+            if (forgotten := _mean(row, MEMORY)) is not None and (kept := _mean(row, columns)) is not None
         ]
         rivals = {(x, y) for row, x, y in placed if row.kind is not RowKind.REFERENCE}
         for row, x, y in placed:
@@ -86,9 +80,8 @@ def _chart(altair: Any, values: list[dict[str, object]]) -> Any:
     )
     names = base.mark_text(align="left", dx=5, dy=-4, fontSize=8).encode(text="method:N")
     layered = altair.layer(edge, dots, names).properties(width=330, height=260)
-    return layered.facet(facet=altair.Facet("retention:N", title=None, sort=list(KEPT)), columns=2)
+    return layered.facet(facet=altair.Facet("retention:N", title=None, sort=list(panels())), columns=2)
 
 
 def _mean(row: LeaderboardRow, columns: Sequence[str]) -> float | None:
-    values = [value for value in (getattr(row, column) for column in columns) if value is not None]
-    return sum(values) / len(values) if values else None
+    return mean(getattr(row, column) for column in columns)

@@ -12,11 +12,13 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
 from rich.table import Table
 
-from smllmun_bench.config import FileFault, Frozen, faults_error
+from smllmun_bench.config import FileFault, faults_error
 from smllmun_bench.errors import UserError, nearest
 from smllmun_bench.report.console import plain
 from smllmun_bench.report.table import MISSING, SCORE_COLUMNS, Figure, add_score_columns, figure_text, new_table
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.scoring import columns
+from smllmun_bench.scoring.vectors import ColumnFields
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -45,8 +47,8 @@ class Noise(StrEnum):
     BOTH = "above, target"
 
 
-class LeaderboardRow(Frozen):
-    """One method on one model and task. The fields are the CSV's columns, in this order; None is an empty cell."""
+class LeaderboardRow(ColumnFields):
+    """One method on one model and task: the columns of `scoring.columns`, and what follows; None is an empty cell."""
 
     rank: PositiveInt | None = None
     method: Name
@@ -55,25 +57,11 @@ class LeaderboardRow(Frozen):
     task: Name
     forget_ratio: Share
     seeds: PositiveInt
-    forget_image: Share | None = None
-    forget_text: Share | None = None
-    retain_image: Share | None = None
-    retain_text: Share | None = None
-    understanding_forget: Share | None = None
-    understanding_retain: Share | None = None
-    general_vqa: Share | None = None
-    meaningful: Share | None = None
-    overall: float | None = None
-    refusal_forget: Share | None = None
-    refusal_retain: Share | None = None
-    broken: Share | None = None
     fit_seconds: NonNegativeFloat | None = None
     peak_memory_mb: NonNegativeFloat | None = None
     trainable_params: NonNegativeInt | None = None
     run_id: Name | None = None
     version: Name
-    overall_memory: float | None = None
-    overall_understanding: float | None = None
     overall_low: float | None = None
     overall_high: float | None = None
     config: Name | None = None
@@ -89,14 +77,19 @@ class LeaderboardRow(Frozen):
     peak_device_mb: NonNegativeFloat | None = None
     extra_params: NonNegativeFloat | None = None
     inference_overhead: float | None = None
-    language: Share | None = None
-    passages: Share | None = None
-    language_loss: NonNegativeFloat | None = None
     precision: Name | None = None
 
 
-COLUMNS = tuple(LeaderboardRow.model_fields)
-YOUNGER = 4  # of them, at the end: files that were written before there were such lack the last ones
+def _layout() -> tuple[str, ...]:
+    names: list[str] = []
+    for field in LeaderboardRow.model_fields:
+        if field not in ColumnFields.model_fields:
+            names += [field, *(column.name for column in columns.COLUMNS if column.csv_after == field)]
+    return tuple(names)
+
+
+COLUMNS = _layout()  # of the CSV, in this order
+OLDEST = COLUMNS.index("inference_overhead") + 1  # so many have all files; older ones lack some of the last
 
 
 def rank(rows: Iterable[LeaderboardRow]) -> tuple[LeaderboardRow, ...]:
@@ -130,7 +123,8 @@ def to_csv(rows: Iterable[LeaderboardRow]) -> str:
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_cell(value) for value in row.model_dump(mode="json").values()])
+        cells = row.model_dump(mode="json")
+        writer.writerow([_cell(cells[column]) for column in COLUMNS])
     return stream.getvalue()
 
 
@@ -229,13 +223,13 @@ def _table(rows: Sequence[LeaderboardRow]) -> Table:
     if all(row.language is None for row in rows):
         table.caption = plain(NO_LANGUAGE)
     for row in rows:
-        figures = {column.key: Figure(getattr(row, column.key)) for column in SCORE_COLUMNS}
+        figures = {column.name: Figure(getattr(row, column.name)) for column in SCORE_COLUMNS}
         figures["overall"] = Figure(row.overall, row.overall_low, row.overall_high)
         table.add_row(
             str(row.rank or MISSING),
             plain(marked(row), style="italic" if row.kind is RowKind.REFERENCE else ""),
             row.fidelity or row.kind,
-            *(figure_text(figures[column.key], column.missing) for column in SCORE_COLUMNS),
+            *(figure_text(figures[column.name], column.missing) for column in SCORE_COLUMNS),
         )
     return table
 
@@ -278,7 +272,7 @@ def _value(cell: str) -> str | None:
 
 
 def _check_header(header: Sequence[str], source: str) -> None:
-    if len(header) >= len(COLUMNS) - YOUNGER and tuple(header) == COLUMNS[: len(header)]:
+    if len(header) >= OLDEST and tuple(header) == COLUMNS[: len(header)]:
         return
     where = f"{source}, line 1"
     if not header:

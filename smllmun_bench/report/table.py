@@ -10,44 +10,14 @@ from rich.text import Text
 
 from smllmun_bench.report.console import plain
 from smllmun_bench.schema import Direction
+from smllmun_bench.scoring.columns import COLUMNS, Column, Shown
 
 MISSING = "\u2013"  # an en dash
 _ARROWS = {Direction.UP: " ↑", Direction.DOWN: " ↓", Direction.NONE: ""}
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A score in tables: its key in records, its header, where a good unlearner moves it, and what says "none"."""
-
-    key: str
-    header: str
-    direction: Direction
-    missing: str = MISSING
-
-    @property
-    def heading(self) -> str:
-        return self.header + _ARROWS[self.direction]
-
-
-SCORE_COLUMNS = (
-    Column("forget_image", "forget\nimage", Direction.DOWN),
-    Column("forget_text", "forget\ntext", Direction.DOWN),
-    Column("retain_image", "retain\nimage", Direction.UP),
-    Column("retain_text", "retain\ntext", Direction.UP),
-    Column("understanding_forget", "underst.\nforget", Direction.UP),
-    Column("understanding_retain", "underst.\nretain", Direction.UP),
-    Column("general_vqa", "general\nVQA", Direction.UP),
-    Column("language", "lang-\nuage", Direction.UP, "n/a"),
-    Column("meaningful", "mean-\ningful", Direction.UP),
-    Column("overall", "over-\nall", Direction.UP),
-)
-
-
-ANSWER_COLUMNS = (
-    Column("refusal_forget", "refused\non forget", Direction.NONE),
-    Column("refusal_retain", "over-\nrefused", Direction.DOWN),
-    Column("broken", "broken", Direction.DOWN),
-)
+SCORE_COLUMNS = tuple(column for column in COLUMNS if column.table is Shown.SCORES)
+ANSWER_COLUMNS = tuple(column for column in COLUMNS if column.table is Shown.ANSWERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +31,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One model under one label; `figures` by column key. A column that is not named has no score."""
+    """One model under one label; `figures` by column. A column that is not named has no score."""
 
     label: str
     figures: Mapping[str, Figure | float | None] = field(default_factory=dict)
@@ -83,16 +53,16 @@ class StageLine(Protocol):
 def score_table(rows: Iterable[ScoreRow], *, title: str = "", columns: Sequence[Column] = SCORE_COLUMNS) -> Table:
     """A line per model, a column per score with three decimals; an interval stands below as ±, at its wider side.
 
-    Raises ValueError for a figure under a key that no column has: it would be dropped in silence.
+    Raises ValueError for a figure under a name that no column has: it would be dropped in silence.
     """
-    known = {column.key for column in columns}
+    known = {column.name for column in columns}
     table = new_table(title)
     table.add_column("", overflow="fold", max_width=28)
     add_score_columns(table, columns)
     for row in rows:
         if strangers := row.figures.keys() - known:
             raise ValueError(f"{row.label}: no column for {', '.join(sorted(strangers))}")
-        figures = (figure_text(row.figures.get(column.key), column.missing) for column in columns)
+        figures = (figure_text(row.figures.get(column.name), column.missing) for column in columns)
         table.add_row(plain(row.label), *figures)
     return table
 
@@ -126,7 +96,7 @@ def new_table(title: str) -> Table:
 
 def add_score_columns(table: Table, columns: Sequence[Column] = SCORE_COLUMNS) -> None:
     for column in columns:
-        table.add_column(Text(column.heading), justify="right", no_wrap=True)
+        table.add_column(Text(column.heading + _ARROWS[column.direction]), justify="right", no_wrap=True)
 
 
 def figure_text(figure: Figure | float | None, missing: str = MISSING) -> Text:

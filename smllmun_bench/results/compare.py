@@ -1,13 +1,12 @@
 """Two runs on the same items: what differs, how surely, and which answers turned. Reads run folders; loads no model."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.metrics.states import State
 from smllmun_bench.metrics.statistics import (
     EXACT_IDENTITIES,
     holm,
@@ -20,9 +19,8 @@ from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.run_folder import ITEMS, find_run
 from smllmun_bench.results.scored_items import read_scored_items, score_of
-from smllmun_bench.schema import Role, Score
-from smllmun_bench.scoring.columns import COLUMN_ITEMS, KEPT, identity, passage_loss
-from smllmun_bench.scoring.items import NOT_GENERATED
+from smllmun_bench.schema import Score
+from smllmun_bench.scoring.columns import MEANS, Column, identity
 
 DRAWS = 2000
 ALPHA = 0.05
@@ -119,7 +117,7 @@ def compare(a: Side, b: Side, *, seed: int = 0, draws: int = DRAWS) -> Compared:
     _same_data(a, b)
     rows_a, rows_b = _same_items(a, b)
     scores_a, scores_b = [score_of(row) for row in rows_a], [score_of(row) for row in rows_b]
-    found = [_column(name, pairs, seed, draws) for name in _VALUES if (pairs := _pairs(name, scores_a, scores_b))]
+    found = [_column(of.name, pairs, seed, draws) for of in MEANS if (pairs := _pairs(of, scores_a, scores_b))]
     adjusted = holm([column.p for column in found])
     flips = [_flip(old, new) for old, new in zip(rows_a, rows_b, strict=True) if old["state"] != new["state"]]
     turned = Counter((flip.role, flip.state_a, flip.state_b) for flip in flips)
@@ -205,39 +203,12 @@ def _notes(a: Side, b: Side) -> list[str]:
 # --- columns ----------------------------------------------------------------------------------------------------
 
 
-def _headline_of(column: str) -> Callable[[Score], float | None]:
-    return lambda score: score.headline if COLUMN_ITEMS[column].holds(score) else None
-
-
-def _refused(*roles: Role) -> Callable[[Score], float | None]:
-    def value(score: Score) -> float | None:
-        return float(score.state == State.REFUSAL) if score.role in roles and "meaningful" in score.values else None
-
-    return value
-
-
-def _broken(score: Score) -> float | None:
-    return None if score.state == NOT_GENERATED else float(score.state == State.BROKEN)
-
-
-# Each column of `ScoreVector`: what an item gives to it, None if it is not of the column.
-_VALUES: Mapping[str, Callable[[Score], float | None]] = {
-    **{column: _headline_of(column) for column in COLUMN_ITEMS},
-    "meaningful": lambda score: score.values.get("meaningful"),
-    "refusal_forget": _refused(Role.FORGET),
-    "refusal_retain": _refused(*KEPT),
-    "broken": _broken,
-    "language_loss": lambda score: passage_loss(score.headline) if COLUMN_ITEMS["passages"].holds(score) else None,
-}
-
-
-def _pairs(column: str, a: Sequence[Score], b: Sequence[Score]) -> list[tuple[str, float, float]]:
+def _pairs(column: Column, a: Sequence[Score], b: Sequence[Score]) -> list[tuple[str, float, float]]:
     """(identity, value in a, value in b) of the items that are in the column in both runs."""
-    value = _VALUES[column]
     return [
         (identity(old), first, second)
         for old, new in zip(a, b, strict=True)
-        if (first := value(old)) is not None and (second := value(new)) is not None
+        if (first := column.value(old)) is not None and (second := column.value(new)) is not None
     ]
 
 

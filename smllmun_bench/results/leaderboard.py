@@ -27,7 +27,7 @@ from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.run_folder import RunFolder, scores_of
 from smllmun_bench.schema import Fold, Score
-from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, by_identity
+from smllmun_bench.scoring.columns import BY_NAME, MEMORY, by_identity
 from smllmun_bench.scoring.intervals import Interval, interval, row_draws
 
 REFERENCES = ("base", "target", "gold")
@@ -238,7 +238,7 @@ def _against_target(
 
 
 def _memory(score: Score) -> bool:
-    return any(COLUMN_ITEMS[column].holds(score) for column in MEMORY)
+    return any(BY_NAME[column].value(score) is not None for column in MEMORY)
 
 
 def _draws(

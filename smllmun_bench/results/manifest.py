@@ -2,38 +2,25 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fidelity
+from smllmun_bench.scoring.vectors import ColumnFields
 from smllmun_bench.store.environment import Environment
 
 FILE, SCORES = "manifest.json", "scores.json"
 
 
-class Vector(Frozen):
-    """The columns of `scoring.ScoreVector`, and the scalars; None: there is no such score."""
+class Vector(ColumnFields):
+    """Every column (`scoring.columns`), the scalars too; None: there is no such score."""
 
-    forget_image: float | None = None
-    forget_text: float | None = None
-    retain_image: float | None = None
-    retain_text: float | None = None
-    understanding_forget: float | None = None
-    understanding_retain: float | None = None
-    general_vqa: float | None = None
-    meaningful: float | None = None
-    refusal_forget: float | None = None
-    refusal_retain: float | None = None
-    broken: float | None = None
-    language: float | None = None
-    passages: float | None = None
-    language_loss: float | None = None
-    overall: float | None = None
-    overall_memory: float | None = None
-    overall_understanding: float | None = None
+    if TYPE_CHECKING:
+
+        def __init__(self, **columns: float | None) -> None: ...
 
 
 class CostRecord(Frozen):

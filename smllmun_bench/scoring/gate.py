@@ -11,10 +11,8 @@ from enum import StrEnum
 
 from smllmun_bench.metrics.statistics import Difference, paired_difference
 from smllmun_bench.schema import Score
-from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, by_identity
+from smllmun_bench.scoring.columns import COLUMNS, Column, Gated, by_identity
 
-ABILITIES = ("understanding_forget", "understanding_retain", "general_vqa", "language")
-RETAINED = ("retain_image", "retain_text")
 MARGIN = 0.05  # how much of an ability memorising may cost before the target counts as damaged
 DRAWS = 2000
 
@@ -70,7 +68,7 @@ def gate(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> Gate:
-    """Hold the target against base and gold, column by column (COLUMN_ITEMS), by a bootstrap over people.
+    """Hold the target against base and gold, column by column (`columns.Gated`), by a bootstrap over people.
 
     A memory column is measurable if the lower end of the 95 % interval of target − base is above 0, and that of
     target − gold too where there is a gold: what gold knows as well was never a secret. *Nothing to forget*: no memory
@@ -80,17 +78,21 @@ def gate(
     """
     others = [("base", base), *([("gold", gold)] if gold is not None else [])]
     checks: list[Check] = []
-    for column in (*MEMORY, *RETAINED):
+    for column in _asked(Gated.MEMORY, Gated.RETAINED):
         # What must be kept is known to gold too.
-        for name, scores in others if column in MEMORY else others[:1]:
+        for name, scores in others if column.gate is Gated.MEMORY else others[:1]:
             checks += _check(column, name, target, scores, floor=None, seed=seed, draws=draws)
-    for column in ABILITIES:
+    for column in _asked(Gated.ABILITY):
         checks += _check(column, "base", target, base, floor=-margin, seed=seed, draws=draws)
     failed = {check.column for check in checks if not check.holds}
-    asked = {check.column for check in checks}
-    measurable = tuple(column for column in MEMORY if column in asked - failed)
-    damaged = bool(failed & set(ABILITIES))
+    sound = {check.column for check in checks} - failed
+    measurable = tuple(column.name for column in _asked(Gated.MEMORY) if column.name in sound)
+    damaged = any(column.name in failed for column in _asked(Gated.ABILITY))
     return Gate(_verdict(nothing=not measurable, damaged=damaged), measurable, tuple(checks))
+
+
+def _asked(*gated: Gated) -> list[Column]:
+    return [column for column in COLUMNS if column.gate in gated]
 
 
 def _verdict(*, nothing: bool, damaged: bool) -> Verdict:
@@ -100,7 +102,7 @@ def _verdict(*, nothing: bool, damaged: bool) -> Verdict:
 
 
 def _check(
-    column: str,
+    column: Column,
     name: str,
     target: Sequence[Score],
     other: Sequence[Score],
@@ -109,14 +111,16 @@ def _check(
     seed: int,
     draws: int,
 ) -> list[Check]:
-    ours, theirs = (by_identity(filter(COLUMN_ITEMS[column].holds, scores)) for scores in (target, other))
+    ours, theirs = (
+        by_identity(score for score in scores if column.value(score) is not None) for scores in (target, other)
+    )
     if not ours and not theirs:
         return []
     if len(ours) == 1:
         ours, theirs = _item_by_item(ours), _item_by_item(theirs)
     difference = paired_difference(ours, theirs, seed=seed, draws=draws)
     holds = difference.low > 0 if floor is None else not (difference.mean < floor and difference.high < 0)
-    return [Check(column, name, _macro(ours), _macro(theirs), difference, holds)]
+    return [Check(column.name, name, _macro(ours), _macro(theirs), difference, holds)]
 
 
 def _item_by_item(values: dict[str, list[float]]) -> dict[str, list[float]]:

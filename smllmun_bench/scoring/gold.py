@@ -11,9 +11,7 @@ from smllmun_bench.metrics.aggregate import closeness
 from smllmun_bench.metrics.distribution import jensen_shannon, ks_two_sample
 from smllmun_bench.metrics.statistics import macro
 from smllmun_bench.schema import Prediction, Score
-from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, identity
-
-COLUMNS = (*MEMORY, "retain_image", "retain_text")
+from smllmun_bench.scoring.columns import COLUMNS, MEMORY, Column, Gated, identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +69,15 @@ def to_gold(
     ours: Answers, target: Answers, gold: Answers, *, measurable: Collection[str] = MEMORY
 ) -> tuple[ToGold, ...]:
     """Every memory column that has items. `measurable` as in `gate.Gate`. Raises ValueError for different items."""
-    found = (_column(name, ours, target, gold, name in measurable) for name in COLUMNS)
+    memories = (column for column in COLUMNS if column.gate in (Gated.MEMORY, Gated.RETAINED))
+    found = (_column(column, ours, target, gold, column.name in measurable) for column in memories)
     return tuple(column for column in found if column is not None)
 
 
-def _column(name: str, ours: Answers, target: Answers, gold: Answers, measurable: bool) -> ToGold | None:
-    parts = [_scores(answers, name) for answers in (ours, target, gold)]
+def _column(column: Column, ours: Answers, target: Answers, gold: Answers, measurable: bool) -> ToGold | None:
+    parts = [_scores(answers, column) for answers in (ours, target, gold)]
     if len({frozenset(part) for part in parts}) > 1:
-        raise ValueError(f"{name}: the models were asked different items")
+        raise ValueError(f"{column.name}: the models were asked different items")
     mine, before, ideal = parts
     if not mine:
         return None
@@ -89,7 +88,7 @@ def _column(name: str, ours: Answers, target: Answers, gold: Answers, measurable
     both = [item for item in order if item in ratios and item in wanted]
     ks = ks_two_sample([ratios[item] for item in both], [wanted[item] for item in both]) if both else None
     return ToGold(
-        name,
+        column.name,
         len(order),
         macro([abs(mine[item].headline - ideal[item].headline) for item in order], people),
         macro([abs(before[item].headline - ideal[item].headline) for item in order], people),
@@ -101,8 +100,8 @@ def _column(name: str, ours: Answers, target: Answers, gold: Answers, measurable
     )
 
 
-def _scores(answers: Answers, column: str) -> dict[str, Score]:
-    return {score.item_id: score for score in answers.scores if COLUMN_ITEMS[column].holds(score)}
+def _scores(answers: Answers, column: Column) -> dict[str, Score]:
+    return {score.item_id: score for score in answers.scores if column.value(score) is not None}
 
 
 def _ratios(answers: Answers, items: Collection[str]) -> Mapping[str, float]:

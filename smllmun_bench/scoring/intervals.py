@@ -13,23 +13,12 @@ import numpy as np
 
 from smllmun_bench.metrics.statistics import seed_weights
 from smllmun_bench.schema import Score
-from smllmun_bench.scoring.columns import COLUMN_ITEMS, MEMORY, identity
-from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
+from smllmun_bench.scoring.columns import DRAWN, MEMORY, Column, identity
+from smllmun_bench.scoring.summary import overall, summarise
+from smllmun_bench.scoring.vectors import ScoreVector
 
 DRAWS = 1000
 LEVEL = 0.95
-
-_POOLS: Mapping[str, str] = {
-    "forget_image": "forget",
-    "forget_text": "forget",
-    "retain_image": "retain",
-    "retain_text": "retain",
-    "understanding_forget": "forget",
-    "understanding_retain": "retain",
-    "general_vqa": "general",
-    "language": "language",
-    "passages": "passages",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +109,9 @@ def _members(groups: Sequence[Sequence[Score]]) -> dict[str, list[str]]:
     pools: dict[str, set[str]] = defaultdict(set)
     for scores in groups:
         for score in scores:
-            for column, pool in _POOLS.items():
-                if COLUMN_ITEMS[column].holds(score):
-                    pools[pool].add(identity(score))
+            for column in DRAWN:
+                if column.value(score) is not None:
+                    pools[column.pool].add(identity(score))
     return {pool: sorted(names) for pool, names in pools.items()}
 
 
@@ -133,20 +122,21 @@ def _drawn(
     seeds: np.ndarray,
 ) -> dict[str, np.ndarray]:
     result: dict[str, np.ndarray] = {}
-    for column, pool in _POOLS.items():
+    for column in DRAWN:
+        pool = column.pool
         tables = [_identity_means(scores, column, everybody[pool]) for scores in runs if pool in everybody]
         drawn = [_divided(weights[pool] @ means, weights[pool] @ has) for means, has in tables if has.any()]
         if len(drawn) == len(runs):
-            result[column] = (seeds * np.stack(drawn, axis=1)).sum(axis=1)
+            result[column.name] = (seeds * np.stack(drawn, axis=1)).sum(axis=1)
     return result
 
 
-def _identity_means(scores: Sequence[Score], column: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _identity_means(scores: Sequence[Score], column: Column, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Each identity's mean in one column of one seed (0 where it has none), and whether it has any."""
     values: dict[str, list[float]] = defaultdict(list)
     for score in scores:
-        if COLUMN_ITEMS[column].holds(score):
-            values[identity(score)].append(score.headline)
+        if (value := column.value(score)) is not None:
+            values[identity(score)].append(value)
     means = [sum(values[name]) / len(values[name]) if name in values else 0.0 for name in names]
     return np.array(means), np.array([name in values for name in names], dtype=float)
 

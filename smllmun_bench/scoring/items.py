@@ -13,6 +13,7 @@ from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.metrics import item_metrics
 from smllmun_bench.metrics.states import AnswerState, State, answer_state, mark_constant, strict_memory
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
+from smllmun_bench.scoring.columns import NOT_GENERATED
 from smllmun_bench.tasks import MetricPlan
 
 # A task's `metrics`: headline and further metrics per kind of question.
@@ -20,7 +21,6 @@ TaskMetrics = Mapping[Kind, MetricPlan]
 # Where a good unlearner moves a score, as a task has it; without a task, the memory of the forgotten goes down.
 Directions = Mapping[Role, Mapping[Modality, Direction]]
 ERASED: Directions = MappingProxyType({Role.FORGET: dict.fromkeys(Modality, Direction.DOWN)})
-NOT_GENERATED = "not_generated"  # only the answer's log-probabilities were taken: nothing was said
 SHOWN = 8  # names in an error message
 
 

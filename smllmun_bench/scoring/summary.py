@@ -5,17 +5,17 @@ machine changes a byte of `Summary.to_json`.
 """
 
 import json
-import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics import aggregate, composites, statistics
 from smllmun_bench.metrics.states import State
+from smllmun_bench.metrics.statistics import mean
 from smllmun_bench.schema import Modality, Role, Score
-from smllmun_bench.scoring.columns import COLUMN_ITEMS, KEPT, MEMORY, identity, passage_loss
-from smllmun_bench.scoring.items import NOT_GENERATED
+from smllmun_bench.scoring.columns import FORGET, MEANS, MEMORY, NOT_GENERATED, Column, identity, parts
+from smllmun_bench.scoring.vectors import ScoreVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +34,6 @@ class Cell:
     by_kind: dict[str, float]
     metrics: dict[str, float]
     states: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreVector:
-    """The columns of the table, each in [0, 1] but for the loss, None where the task has no such items.
-
-    Memory columns are open questions only; understanding, general and language columns every kind but passages; all
-    are macro by identity. `passages` is the mean probability per token of the language part's passages,
-    `language_loss` the same as a loss: the mean of −ln p over passages, in nats per token, at most `LARGEST_LOSS`.
-    `meaningful` and the refusal rates are plain means over the written answers: refusals on forget memory, and
-    over-refusals on retain memory, understanding, general and language questions. `broken` is over all answers,
-    written or chosen.
-    """
-
-    forget_image: float | None
-    forget_text: float | None
-    retain_image: float | None
-    retain_text: float | None
-    understanding_forget: float | None
-    understanding_retain: float | None
-    general_vqa: float | None
-    meaningful: float | None
-    refusal_forget: float | None
-    refusal_retain: float | None
-    broken: float | None
-    language: float | None = None
-    passages: float | None = None
-    language_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +100,9 @@ def overall(
     if gold is None:
         return None
     _same_columns(unlearned, target, gold)
-    forgotten = [_keep(unlearned, target, gold, (column,)) for column in MEMORY if column in memory]
-    keeps = [_keep(unlearned, target, gold, columns) for columns in _ABILITIES]
+    of = parts()
+    forgotten = [_keep(unlearned, target, gold, (column,)) for column in of.pop(FORGET) if column in memory]
+    keeps = [_keep(unlearned, target, gold, columns) for columns in of.values()]
     return aggregate.overall(
         [part for part in forgotten if part],
         [part for part in keeps if part],
@@ -140,16 +113,8 @@ def overall(
     )
 
 
-_ABILITIES = (
-    ("retain_image", "retain_text"),
-    ("understanding_forget", "understanding_retain"),
-    ("general_vqa",),
-    ("language",),
-)
-
-
 def _same_columns(*vectors: ScoreVector) -> None:
-    for column in ScoreVector.__slots__:
+    for column in (column.name for column in MEANS):
         if len({getattr(vector, column) is None for vector in vectors}) > 1:
             raise UserError(
                 f"column {column!r} is missing in some of the three models",
@@ -160,14 +125,9 @@ def _same_columns(*vectors: ScoreVector) -> None:
 def _keep(
     unlearned: ScoreVector, target: ScoreVector, gold: ScoreVector, columns: tuple[str, ...]
 ) -> aggregate.Keep | None:
-    means = [_mean([getattr(vector, column) for column in columns]) for vector in (unlearned, target, gold)]
-    present = [mean for mean in means if mean is not None]
+    means = [mean(getattr(vector, column) for column in columns) for vector in (unlearned, target, gold)]
+    present = [value for value in means if value is not None]
     return aggregate.Keep(*present) if len(present) == len(means) else None
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return math.fsum(present) / len(present) if present else None
 
 
 def _macro(scores: Sequence[Score], values: Sequence[float]) -> float:
@@ -198,17 +158,12 @@ def _headline(scores: Sequence[Score]) -> float:
 
 
 def _vector(scores: Sequence[Score]) -> ScoreVector:
-    means: dict[str, float | None] = {}
-    for column, of in COLUMN_ITEMS.items():
-        chosen = [score for score in scores if of.holds(score)]
-        means[column] = _headline(chosen) if chosen else None
-    written = [score for score in scores if "meaningful" in score.values]
-    passages = [score.headline for score in scores if COLUMN_ITEMS["passages"].holds(score)]
-    return ScoreVector(
-        **means,
-        language_loss=_mean([passage_loss(headline) for headline in passages]),
-        meaningful=_mean([score.values["meaningful"] for score in written]),
-        refusal_forget=_mean([score.state == State.REFUSAL for score in written if score.role is Role.FORGET]),
-        refusal_retain=_mean([score.state == State.REFUSAL for score in written if score.role in KEPT]),
-        broken=_mean([score.state == State.BROKEN for score in scores if score.state != NOT_GENERATED]),
-    )
+    return ScoreVector(**{column.name: _column(column, scores) for column in MEANS})
+
+
+def _column(column: Column, scores: Sequence[Score]) -> float | None:
+    counted = [(score, value) for score in scores if (value := column.value(score)) is not None]
+    values = [value for _, value in counted]
+    if not values or not column.by_identity:
+        return mean(values)
+    return _macro([score for score, _ in counted], values)

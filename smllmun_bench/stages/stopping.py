@@ -14,6 +14,7 @@ from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import Method, MethodConfig
 from smllmun_bench.schema import Fold, Item, Kind, Role
+from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.scoring.summary import summarise
 from smllmun_bench.stages.building import gold as gold_of
@@ -129,5 +130,5 @@ def score(context: RunContext, vlm: "Vlm", items: Sequence[Item]) -> float:
     """How much is remembered: the mean of the two forget columns, as far as the task has them."""
     rows = predict_items(vlm, items, context.task, run_id="check", batch_size=context.batch_size)
     vector = summarise(score_items(items, rows, context.task.metrics, directions=context.task.direction)).vector
-    columns = [column for column in (vector.forget_image, vector.forget_text) if column is not None]
+    columns: list[float] = [value for name in MEMORY if (value := getattr(vector, name)) is not None]
     return sum(columns) / len(columns)

@@ -90,7 +90,7 @@ def test_progress_is_silent_when_piped_or_quiet(console: Console) -> None:
     assert output(console) == ""
 
 
-FULL = {column.key: Figure(0.1234, 0.1, 0.2) for column in SCORE_COLUMNS}
+FULL = {column.name: Figure(0.1234, 0.1, 0.2) for column in SCORE_COLUMNS}
 
 
 @pytest.mark.parametrize("markup", [False, True])
@@ -114,7 +114,7 @@ def test_arrows_tell_the_direction() -> None:
     text = printed(score_table([]))
     assert text.count("↓") == 2
     assert text.count("↑") == 8
-    assert [column.key for column in SCORE_COLUMNS if column.direction is Direction.DOWN] == [
+    assert [column.name for column in SCORE_COLUMNS if column.direction is Direction.DOWN] == [
         "forget_image",
         "forget_text",
     ]

@@ -15,7 +15,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.report.console import make_console
 from smllmun_bench.report.leaderboard import (
     COLUMNS,
-    YOUNGER,
+    OLDEST,
     LeaderboardRow,
     RowKind,
     caveats,
@@ -212,7 +212,7 @@ def test_rows_without_caveats_need_no_lines() -> None:
     assert caveats([row("a", gate="ok", within_noise="none"), row("gold", kind="reference", fidelity=None)]) == []
 
 
-@pytest.mark.parametrize("missing", range(1, YOUNGER + 1))
+@pytest.mark.parametrize("missing", range(1, len(COLUMNS) - OLDEST + 1))
 def test_a_file_from_before_there_were_the_last_columns_is_read(missing: int) -> None:
     rows = [row("npo", overall=0.5), row("target", kind="reference", fidelity=None)]
     older = "".join(line.rsplit(",", missing)[0] + "\r\n" for line in to_csv(rows).splitlines())

@@ -14,7 +14,8 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.item_metrics import ITEM_METRICS
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role
 from smllmun_bench.scoring.items import score_items
-from smllmun_bench.scoring.summary import ScoreVector, overall, paper_composites, summarise
+from smllmun_bench.scoring.summary import overall, paper_composites, summarise
+from smllmun_bench.scoring.vectors import ScoreVector
 from smllmun_bench.tasks import MetricPlan
 
 

@@ -9,10 +9,11 @@ import pytest
 from smllmun_bench.data.general.language import GeneralLanguage
 from smllmun_bench.data.source import Split
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
-from smllmun_bench.scoring.columns import LARGEST_LOSS
+from smllmun_bench.scoring.columns import LARGEST_LOSS, NOT_GENERATED
 from smllmun_bench.scoring.intervals import row_intervals
-from smllmun_bench.scoring.items import NOT_GENERATED, score_items
-from smllmun_bench.scoring.summary import ScoreVector, overall, summarise
+from smllmun_bench.scoring.items import score_items
+from smllmun_bench.scoring.summary import overall, summarise
+from smllmun_bench.scoring.vectors import ScoreVector
 from smllmun_bench.stages.predicting import limited, predict_items
 from smllmun_bench.tasks import ChoiceHandling, Generation, MetricPlan
 
