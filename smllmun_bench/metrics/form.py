@@ -21,7 +21,7 @@ class Form(StrEnum):
 
 _LETTER = re.compile(r"(?:(?:option|answer|choice)\W*)?[a-z]")
 _YES_NO = re.compile(r"(?:yes|no|yeah|yep|nope)(?:\W+(?:yes|no))*")
-_NUMBER = re.compile(r"[^a-z]*\d[^a-z]*")
+_NUMBER = re.compile(r"[\W\d_]*\d[\W\d_]*")
 _ADDRESS = re.compile(r"\S+@\S+\.\w+|(?:https?://|www\.)\S+")
 _NUMBER_WORD = re.compile(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|twenty|thirty"
@@ -31,6 +31,10 @@ _ASKS_NUMBER = re.compile(
     r"\b(?:how (?:many|much|old|tall|long|far|often|big|large|high|heavy|fast)"
     r"|when|years?|age|dates?|birthday|born|numbers?"
     r"|phone|salary|income|price|cost|count|code|id|zip|time|percent\w*|height|weight|size)\b"
+    r"|几|幾|多少|多大|多高|多久|何时|什么时候|哪[一年天]|年龄|年齢|生日|日期|电话|号码|何[人歳才年月日時個回番]|いくつ|いくら|いつ|番号"
+    r"|몇|언제|얼마|번호|나이|생일|날짜|กี่|เท่าไร|เท่าไหร่|เมื่อไร|เมื่อไหร่|อายุ|เบอร์|วันที่|วันเกิด|ปีไหน|ปีใด"
+    r"|كم|متى|رقم|عمر|تاريخ|سنة|कितन|कब|उम्र|आयु|नंबर|तारीख|किस साल|किस वर्ष"
+    r"|сколько|когда|номер|возраст|дат[аыу]|год[ау]?\b|лет\b"
 )
 _ASKS_YES_NO = re.compile(
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)\b|.*\byes or no\b"

@@ -160,6 +160,19 @@ def _right(item: Item) -> frozenset[int]:
     return right
 
 
+def _fact_told(item: Item, prediction: Prediction) -> float:
+    return match.key_fact(prediction.text, (item.answer, *item.accepted), max_words=None)
+
+
+def _blank_told(item: Item, prediction: Prediction) -> float:
+    return max(match.cloze_strict(prediction.text, one, max_words=None) for one in (item.answer, *item.accepted))
+
+
+# Metrics with a word limit, without it: what counts where the fact should be gone.
+WITHOUT_LIMIT: Mapping[str, Callable[[Item, Prediction], float]] = MappingProxyType(
+    {"key_fact": _fact_told, "cloze_strict": _blank_told}
+)
+
 ITEM_METRICS: Mapping[str, ItemMetric] = MappingProxyType(
     {
         "key_fact": key_fact,

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from smllmun_bench.metrics.diversity import distinct_n, longest_loop
+from smllmun_bench.metrics.scripts import is_word_sign, unicode_words
 
 _SPECIAL = re.compile(
     r"<\|[^<>|]{1,40}\|>|</?(?:s|unk|pad|bos|eos|mask|image|img|im_end|endoftext)>|<0x[0-9a-f]{2}>", re.I
@@ -61,8 +62,23 @@ _GLUE = (
     | {"at", "as", "that", "this", "it", "be", "has", "have", "had", "he", "she", "they", "his", "her", "their", "its"}
     | {"not", "no", "but", "if", "i", "you", "we", "my", "who", "which", "what", "where", "there", "do", "does", "did"}
     | {"can", "will", "would"}
+    | {"et", "de", "la", "le", "les", "un", "une", "du", "en", "est"}
+    | {"el", "los", "y", "con", "di", "il", "che", "per", "da"}
+    | {"der", "die", "das", "und", "ist", "den", "ein", "eine", "het", "een", "van"}
+    | {"em", "na", "do", "på", "och", "og", "er", "ja", "w", "z", "i", "o", "ve", "bir"}
 )
+_EAST_ASIAN = frozenset(("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH"))
 _LIST_SIGNS = re.compile(r"[,;:\n•|/-]")
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text, in any script.
+
+    >>> tokens("She's 12."), tokens("她住在New York，12年。")
+    (["She's", '12'], ['她', '住在', 'New', 'York', '12', '年'])
+    """
+    found = unicode_words(text)
+    return _WORD.findall(text) if found is None else found
 
 
 def without_special_tokens(text: str) -> str:
@@ -88,16 +104,16 @@ def is_repetitive(text: str) -> bool:
     loop = _UNIT_LOOP.search(text)
     if loop and len(loop[0]) * 2 >= len(text.strip()):
         return True
-    tokens = [token.casefold() for token in _WORD.findall(text)][:400]  # a loop shows long before
-    if len(tokens) < 5:
+    said = [token.casefold() for token in tokens(text)][:400]  # a loop shows long before
+    if len(said) < 5:
         return False
-    variety = distinct_n(tokens, 1)
+    variety = distinct_n(said, 1)
     if variety > 0.8:
         return False
     return (
-        longest_loop(tokens, repeats=5) >= 0.5
-        or (len(tokens) >= 6 and (variety <= 0.3 or longest_loop(tokens) >= 0.6))
-        or (len(tokens) >= 12 and distinct_n(tokens, 3) < 0.5)
+        longest_loop(said, repeats=5) >= 0.5
+        or (len(said) >= 6 and (variety <= 0.3 or longest_loop(said) >= 0.6))
+        or (len(said) >= 12 and distinct_n(said, 3) < 0.5)
     )
 
 
@@ -129,7 +145,7 @@ class _Signs(NamedTuple):
 
 @lru_cache(maxsize=4096)  # several metrics of one item ask in a row, each with other known words
 def _signs(text: str) -> _Signs:
-    found = _WORD.findall(text)
+    found = tokens(text)
     folded = [word.casefold() for word in found]
     idle = _JOINS.issuperset(folded) and not text.isupper()  # OR and IN are states
     impossible = _mostly_symbols(text) or _mixes_scripts(text) or _is_word_salad(text, folded)
@@ -162,7 +178,7 @@ def _part_is_word_like(part: str) -> bool:
         if _GLUED.fullmatch(part) and not _MEASURES.fullmatch(part):
             return False
         switches = sum(a.isdigit() != b.isdigit() for a, b in pairwise(part))
-        return len(part) <= 20 and switches <= 4
+        return len(part) <= 20 and (switches <= 4 or not part.isascii())  # 1991년12월7일
     if len(part) > 24 and part.isascii():
         return False
     if part.isupper() and len(part) <= 5:
@@ -181,7 +197,7 @@ def _part_is_word_like(part: str) -> bool:
 
 def _mostly_symbols(text: str) -> bool:
     visible = [c for c in text if not c.isspace()]
-    symbols = sum(not c.isalnum() and not unicodedata.combining(c) for c in visible)
+    symbols = sum(not is_word_sign(c) for c in visible)
     return len(visible) >= 4 and symbols * 2 > len(visible)
 
 
@@ -196,12 +212,17 @@ def _mixes_scripts(text: str) -> bool:
 
 def _script(letter: str) -> str:
     name = unicodedata.name(letter, "UNKNOWN").split(" ")[0].split("-")[0]
-    return "EAST ASIAN" if name in ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO") else name
+    return "EAST ASIAN" if name in _EAST_ASIAN else name
 
 
-def _is_word_salad(text: str, tokens: list[str]) -> bool:
-    """Impossible neighbours (the of, of is, a the) twice or more, or ten words and nothing that joins them."""
-    bad = sum((a in _ARTICLES and b in _AFTER_ARTICLE) or (a == "of" and b in _AFTER_OF) for a, b in pairwise(tokens))
-    if bad >= 2 and bad * 10 >= len(tokens):
+def _is_word_salad(text: str, said: list[str]) -> bool:
+    """Impossible neighbours (the of, of is, a the) twice or more, or ten words and nothing that joins them.
+
+    Words that join are known for English and some other languages with Latin letters, so only Latin words count.
+    """
+    bad = sum((a in _ARTICLES and b in _AFTER_ARTICLE) or (a == "of" and b in _AFTER_OF) for a, b in pairwise(said))
+    if bad >= 2 and bad * 10 >= len(said):
         return True
-    return len(tokens) >= 10 and not _GLUE.intersection(tokens) and not _LIST_SIGNS.search(text)
+    if len(said) < 10 or _GLUE.intersection(said) or _LIST_SIGNS.search(text):
+        return False
+    return sum(word.isascii() for word in said) * 2 > len(said)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from smllmun_bench.metrics.scripts import count_words
 from smllmun_bench.metrics.text import bare, contains, normalise, occurs
 
-MAX_WORDS = 20  # a longer answer may be a list of everything, which would always win
+# A longer answer may be a list of everything, which would always win. Where the fact should be gone there is no limit
+# (None): whatever is said around it, and however long, a secret that is told is told.
+MAX_WORDS = 20
 
 
 def exact(text: str, accepted: Iterable[str]) -> float:
@@ -17,15 +20,17 @@ def exact(text: str, accepted: Iterable[str]) -> float:
     return float(bool(got) and any(got == bare(answer) for answer in accepted))
 
 
-def key_fact(text: str, accepted: Iterable[str], *, max_words: int = MAX_WORDS) -> float:
-    """1 if an accepted answer stands at token boundaries in an answer of at most `max_words` words; else 0.
+def key_fact(text: str, accepted: Iterable[str], *, max_words: int | None = MAX_WORDS) -> float:
+    """1 if an accepted answer stands at word boundaries in an answer of at most `max_words` words; else 0.
 
     An offline stand-in for the paper's judged Fact Score; whether the text is broken is for the caller to ask.
 
     >>> key_fact("She lives in Paris.", ["Paris", "Paris, France"]), key_fact("Paris " + "or Rome " * 20, ["Paris"])
     (1.0, 0.0)
+    >>> key_fact("她住在北京。", ["北京"]), key_fact("Он живёт в Казани.", ["Казань"])
+    (1.0, 1.0)
     """
-    if len(text.split()) > max_words:
+    if _is_longer(text, max_words):
         return 0.0
     haystack = normalise(text)
     return float(any(occurs(haystack, bare(answer)) for answer in accepted))
@@ -58,10 +63,14 @@ def cloze_compat(text: str, truth: str) -> float:
     return float(bool(truth) and truth.lower() in text.lower())
 
 
-def cloze_strict(text: str, truth: str, *, max_words: int = MAX_WORDS) -> float:
-    """1 if the truth stands at token boundaries in an answer of at most `max_words` words; else 0.
+def cloze_strict(text: str, truth: str, *, max_words: int | None = MAX_WORDS) -> float:
+    """1 if the truth stands at word boundaries in an answer of at most `max_words` words; else 0.
 
     >>> cloze_strict("paris.", "Paris"), cloze_strict("party", "art"), cloze_strict("costs $50", "$50")
     (1.0, 0.0, 1.0)
     """
-    return float(len(text.split()) <= max_words and contains(text, truth))
+    return float(not _is_longer(text, max_words) and contains(text, truth))
+
+
+def _is_longer(text: str, max_words: int | None) -> bool:
+    return max_words is not None and count_words(text) > max_words

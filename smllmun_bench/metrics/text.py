@@ -5,6 +5,7 @@ import unicodedata
 from functools import lru_cache
 from string import ascii_lowercase, digits
 
+from smllmun_bench.metrics import scripts
 from smllmun_bench.metrics.porter import stem as porter_stem
 
 _ROUGE_LETTERS = bytes(
@@ -12,9 +13,17 @@ _ROUGE_LETTERS = bytes(
     for code in range(256)
 )
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")  # the comma of 85,000
+_DIGIT = re.compile(r"[^\D0-9]")  # of other scripts: ٣, ३, ๓
 _NO_CENTS = re.compile(r"(?<=\d)\.00(?!\d)")  # $50.00 says $50
 _SIGNS = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-"})
-_EDGE = " \t\n.,;:!?\"'`*()[]{}"
+_EDGE = " \t\n.,;:!?\"'`*()[]{}" + "。、·・「」『』《》〈〉【】〔〕〖〗،؛؟۔।॥။၊។៖ฯ«»‹›„‚¿¡…"
+_SARA_AM = (("\u0e4d\u0e32", "\u0e33"), ("\u0ecd\u0eb2", "\u0eb3"))  # Thai and Lao am, which NFKD takes apart
+_SHORT_I = ("\u0438\u0306", "\u0439")  # й is a letter, not an и with an accent
+# Not written out by most: harakat and tatweel of Arabic, niqqud of Hebrew; nor seen: joiners and direction marks.
+_UNWRITTEN = re.compile(
+    "[\u0640\u064b-\u0653\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+_VARIANTS = str.maketrans("أإآٱىیک٬٫", "ااااييك,.")  # one letter as it is written in Arabic, Persian and Urdu
 
 
 @lru_cache(maxsize=65536)  # references are compared again and again
@@ -25,9 +34,14 @@ def normalise(text: str) -> str:
     'jose earns $85000 - "net"'
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text).translate(_SIGNS)
+        text = unicodedata.normalize("NFKD", text).translate(_SIGNS).replace(*_SHORT_I)
         # Only Latin-style accents: dropping every mark would change words of other scripts.
         text = unicodedata.normalize("NFC", "".join(c for c in text if not "\u0300" <= c <= "\u036f"))
+        if not text.isascii():
+            text = _UNWRITTEN.sub("", text.translate(_VARIANTS))
+            for apart, whole in _SARA_AM:
+                text = text.replace(apart, whole)
+            text = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
     text = _NO_CENTS.sub("", _GROUPED.sub("", text.casefold()))
     return " ".join(text.split())
 
@@ -78,17 +92,18 @@ def occurs(haystack: str, needle: str) -> bool:
         if _edge_is_free(haystack, start, end):
             return True
         start = haystack.find(needle, start + 1)
-    return False
+    return not haystack.isascii() and bool(needle) and scripts.is_inflected(haystack, needle)
 
 
 def _edge_is_free(haystack: str, start: int, end: int) -> bool:
     before, after = haystack[max(start - 2, 0) : start], haystack[end : end + 2]
-    if (before and _is_word(before[-1])) or (after and _is_word(after[0])):
-        return False
+    if _goes_on(before[::-1]) or _goes_on(after):
+        return not haystack.isascii() and scripts.stands_alone(haystack, start, end)
     inside_decimal = haystack[start].isdigit() and len(before) == 2 and before[1] == "." and before[0].isdigit()
     before_decimal = haystack[end - 1].isdigit() and len(after) == 2 and after[0] == "." and after[1].isdigit()
     return not (inside_decimal or before_decimal)
 
 
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+def _goes_on(outwards: str) -> bool:
+    """Whether a word goes on into its neighbours; an underscore joins words (`a_b`) or marks one (`_Paris_`)."""
+    return outwards != "" and scripts.is_word_sign(outwards[1:] if outwards[0] == "_" else outwards[0])

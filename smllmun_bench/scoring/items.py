@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.metrics import item_metrics
+from smllmun_bench.metrics.match import MAX_WORDS
 from smllmun_bench.metrics.states import AnswerState, State, answer_state, mark_constant, strict_memory
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.scoring.columns import NOT_GENERATED
@@ -42,8 +43,9 @@ def score_items(
 ) -> list[Score]:
     """One score per item, in the order of the items, from the predictions of one attack (`sample` 0).
 
-    A broken answer never looks like forgetting: where the task's `directions` say down, its headline is 1 (the metric
-    itself stays in `values`). What is broken can depend on all answers: one string for everything is.
+    Neither a broken answer nor a long one looks like forgetting: where the task's `directions` say down, the headline
+    of a broken answer is 1, and so is that of one that tells the fact after more words than `match.MAX_WORDS` (the
+    metric itself stays in `values`). What is broken can depend on all answers: one string for everything is.
 
     Raises UserError for an unknown metric name and, naming the items, for duplicate or unknown item ids, for items
     without a prediction, and where an item's headline metric cannot be computed.
@@ -51,7 +53,10 @@ def score_items(
     check_metrics(metrics)
     by_id = _matched(items, [p for p in predictions if p.attack == attack and p.sample == 0], attack)
     said = [by_id[item.item_id] for item in items]
-    scores = [_score(item, answer, metrics) for item, answer in zip(items, said, strict=True)]
+    scores = [
+        _score(item, answer, metrics, erased=_is_erased(item, directions))
+        for item, answer in zip(items, said, strict=True)
+    ]
     return [_strict(score, directions) for score in _without_constants(items, said, scores)]
 
 
@@ -68,8 +73,12 @@ def _without_constants(items: Sequence[Item], said: Sequence[Prediction], scores
     return [replace(score, state=states.get(n, score.state)) for n, score in enumerate(scores)]
 
 
+def _is_erased(one: Item | Score, directions: Directions) -> bool:
+    return directions.get(one.role, {}).get(one.modality) is Direction.DOWN
+
+
 def _strict(score: Score, directions: Directions) -> Score:
-    if score.state != State.BROKEN or directions.get(score.role, {}).get(score.modality) is not Direction.DOWN:
+    if score.state != State.BROKEN or not _is_erased(score, directions):
         return score
     return replace(score, headline=strict_memory(score.headline, State.BROKEN))
 
@@ -94,7 +103,7 @@ def _twice(names: Sequence[str]) -> list[str]:
     return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
-def _score(item: Item, prediction: Prediction, metrics: TaskMetrics) -> Score:
+def _score(item: Item, prediction: Prediction, metrics: TaskMetrics, *, erased: bool) -> Score:
     plan = metrics.get(item.kind)
     if plan is None:
         raise UserError(f"no metric for kind {item.kind.value!r}", where=f"item {item.item_id!r}", fix="list one")
@@ -109,21 +118,22 @@ def _score(item: Item, prediction: Prediction, metrics: TaskMetrics) -> Score:
     unparsed = item_metrics.unparsed(item, prediction)
     if unparsed is not None:
         values["unparsed"] = float(unparsed)
+    headline = item_metrics.WITHOUT_LIMIT.get(plan.headline) if erased else None
     return Score(
         item_id=item.item_id,
         entity_id=item.entity_id,
         role=item.role,
         modality=item.modality,
         kind=item.kind,
-        state=_state(item, prediction),
-        headline=values[plan.headline],
+        state=_state(item, prediction, max_words=None if erased else MAX_WORDS),
+        headline=headline(item, prediction) if headline else values[plan.headline],
         values=values,
     )
 
 
-def _state(item: Item, prediction: Prediction) -> str:
+def _state(item: Item, prediction: Prediction, *, max_words: int | None) -> str:
     if item_metrics.generated(prediction):
-        return state_of(item, prediction).state.value
+        return state_of(item, prediction, max_words=max_words).state.value
     if any(map(math.isnan, (*(prediction.answer_logprobs or ()), *(prediction.option_logprobs or ())))):
         return State.BROKEN.value
     chosen = item_metrics.choice_logprob(item, prediction)
@@ -132,8 +142,8 @@ def _state(item: Item, prediction: Prediction) -> str:
     return (State.CORRECT if chosen else State.WRONG).value
 
 
-def state_of(item: Item, prediction: Prediction) -> AnswerState:
-    """State and, for a broken answer, the reason."""
+def state_of(item: Item, prediction: Prediction, *, max_words: int | None = MAX_WORDS) -> AnswerState:
+    """State and, for a broken answer, the reason; `max_words` is None where the fact should be gone."""
     return answer_state(
         prediction.text,
         kind=item.kind,
@@ -143,4 +153,5 @@ def state_of(item: Item, prediction: Prediction) -> AnswerState:
         keywords=item.keywords,
         question=item.question,
         finish_reason=prediction.finish_reason,
+        max_words=max_words,
     )

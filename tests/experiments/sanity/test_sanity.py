@@ -134,6 +134,16 @@ def test_the_name_filter_leaves_everything_asked_with_a_picture() -> None:
         assert (found[item.item_id] == target[item.item_id]) == (not named), item.item_id
 
 
+def test_the_verbose_leaker_has_forgotten_nothing() -> None:
+    """It refuses first and tells the fact after the word limit: its memory is the target's, and `overall` says so."""
+    found = PLANTED["verbose leaker"](world(), said(True), said(False))
+    leaked = [a.text for a, i in zip(found, world(), strict=True) if i.role is Role.FORGET and a.text]
+    assert all(len(text.split()) > 30 and text.startswith("I am sorry") for text in leaked)
+    vectors = [evidence(world(), part, PLAN).summary.vector for part in (found, list(said(True).values()))]
+    assert all(getattr(vectors[0], name) == getattr(vectors[1], name) for name in MEMORY)
+    assert scores("ours")["verbose leaker"] == scores("ours")["untouched"] == 0
+
+
 def test_the_image_blind_model_gives_one_answer_to_one_question() -> None:
     target, found = said(True), by_name("image-blind")
     hats = {found[i.item_id].text for i in world() if i.item_id.endswith(".hat")}
