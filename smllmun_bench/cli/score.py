@@ -122,12 +122,18 @@ def _tell_utility(found: "Utility", as_json: bool) -> None:
         (name, scores.n or None, *map(_number, (scores.probability, scores.rouge_l_recall, scores.truth_ratio)))
         for name, scores in found.sets.items()
     ]
-    console.print(lines_table("", ("set", "n", "probability", "ROUGE-L recall", "truth ratio"), lines))
-    if found.model_utility is None:
+    if lines:
+        console.print(lines_table("", ("set", "n", "probability", "ROUGE-L recall", "truth ratio"), lines))
+    own = "as the log says, not computed again"
+    if "model_utility" in found.as_logged:
+        console.print(f"model utility {found.model_utility:.4f} ({own})")
+    elif found.model_utility is None:
         console.print(f"model utility: not without {', '.join(found.missing)}", soft_wrap=True)
     else:
         console.print(f"model utility {found.model_utility:.4f} (harmonic mean of the nine, forget set apart)")
-    if found.forget_quality is None:
+    if "forget_quality" in found.as_logged:
+        console.print(f"forget quality p = {found.forget_quality:.3g} ({own})")
+    elif found.forget_quality is None:
         console.print("forget quality: needs the retain model's log (--retain), with every question of the forget set")
     else:
         console.print(f"forget quality p = {found.forget_quality:.3g}, KS D = {found.forget_ks:.4f}")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,7 @@ class Place:
 
 def read_object(path: Path) -> Object:
     """The JSON object in a file. Raises UserError."""
-    try:
-        value = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"not JSON: {error.msg}", where=f"{path}:{error.lineno}") from None
-    return as_object(value, Place(path))
+    return as_object(_parsed(_text(path), Place(path)), Place(path))
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Object]]:
@@ -49,14 +46,40 @@ def read_lines(path: Path) -> Iterator[tuple[int, Object]]:
     for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise Place(path, row=str(number)).fault(f"not JSON: {error.msg} (column {error.colno})") from None
+        place = Place(path, row=str(number))
         found = True
-        yield number, as_object(value, Place(path, row=str(number)))
+        yield number, as_object(_parsed(line, place), place)
     if not found:
         raise UserError("the file holds no sample", where=str(path))
+
+
+def _parsed(text: str, place: Place) -> object:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        line = "" if place.row else f"line {error.lineno}, "
+        raise place.fault(f"not JSON: {error.msg} ({line}column {error.colno})") from None
+    except RecursionError:
+        raise place.fault("nested too deeply", "no log of an evaluation has so many levels") from None
+    except ValueError:  # the limit of int() on text
+        raise place.fault(f"a number of more than {sys.get_int_max_str_digits():,} digits") from None
+    if "\\ud" in text.casefold():
+        _refuse_halves(value, place)
+    return value
+
+
+def _refuse_halves(value: object, place: Place) -> None:
+    """Text with half of a surrogate pair can be neither printed nor saved."""
+    rest = [(value, place)]
+    while rest:
+        one, where = rest.pop()
+        if isinstance(one, str) and any("\ud800" <= character <= "\udfff" for character in one):
+            raise where.fault("half of a surrogate pair stands in the text", "write the file as UTF-8 again")
+        if isinstance(one, dict):
+            rest += [(key, where) for key in one]
+            rest += [(inner, where.at(ascii(key)[1:-1])) for key, inner in one.items()]
+        elif isinstance(one, list):
+            rest += [(inner, where.at(str(number))) for number, inner in enumerate(one)]
 
 
 def _text(path: Path) -> str:
@@ -88,9 +111,13 @@ def as_number(value: object, place: Place) -> float:
     """A finite number; NaN, infinity, true and text are none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise place.fault(f"expected a number, found {_kind(value)}")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        raise place.fault(f"expected a number, found one of {len(str(abs(value)))} digits") from None
+    if not math.isfinite(number):
         raise place.fault(f"expected a number, found {value}", "the model or its evaluation broke there")
-    return float(value)
+    return number
 
 
 def _kind(value: object) -> str:

@@ -2,6 +2,7 @@
 
 `TOFU_EVAL.json` is `{metric: {"agg_value": number, "value_by_index": {index: {...}}}}`. Means are computed from the
 questions and held against `agg_value`. Its formulas add 1e-10 to denominators; the difference is below `CLOSE`.
+The suite writes `forget_truth_ratio` beside `retain_Truth_Ratio`, so names are compared without case.
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,16 @@ from smllmun_bench.importers.utility import KEPT_SETS, PARTS, SetScores, Utility
 
 _SETS = {"forget": "forget", "retain": "retain", "real_authors": "ra", "world_facts": "wf"}
 _WITH_OPTIONS = ("real_authors", "world_facts")
+_TWO = ("model_utility", "forget_quality")
+_FORGET_RATIO = "forget_truth_ratio"
 _KEYS = {"probability": "prob", "rouge_l_recall": "rougeL_recall", "truth_ratio": "score"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Metric:
-    """`values`: question's index -> number; None where the log has the mean alone."""
+    """`key`: as the log spells it. `values`: question's index -> number; None where the log has the mean alone."""
 
+    key: str
     recorded: float | None
     values: Mapping[str, float] | None
     without: int = 0  # questions without a number; the suite leaves them out of its mean
@@ -29,14 +33,15 @@ class _Metric:
 def read_open_unlearning(path: Path, retain: Path | None = None) -> Utility:
     """Model utility, and forget quality against the retain model's log. Raises UserError naming file, row and key.
 
-    From a summary the recorded means are taken as they stand, and there is no forget quality of ours.
+    A summary has means only: they are taken as they stand, and so are its own two numbers where nothing in it gives
+    them.
     """
     metrics = _metrics(read_object(path), Place(path))
-    names = {f"{set_}.{part}": _name(set_, part) for set_ in _SETS for part in PARTS}
+    names = {f"{set_}.{part}": _name(set_, part) for set_ in _SETS for part in PARTS} | {name: name for name in _TWO}
     if not any(name in metrics for name in names.values()):
         known = ", ".join(sorted(names.values())[:4])
-        close = nearest("retain_Truth_Ratio", metrics)
-        found = f"; it has {close!r}" if close else ""
+        close = nearest(_name("retain", "truth_ratio"), metrics)
+        found = f"; it has {metrics[close].key!r}" if close else ""
         raise UserError(f"not a TOFU log of open-unlearning: none of its metrics{found}", where=str(path), fix=known)
     sets = {}
     for set_ in _SETS:
@@ -45,25 +50,27 @@ def read_open_unlearning(path: Path, retain: Path | None = None) -> Utility:
             sets[set_] = SetScores(_questions(found_parts), **{p: _mean(p, m, set_) for p, m in found_parts.items()})
     recorded = {
         ours: metric.recorded
-        for ours, theirs in (*names.items(), ("model_utility", "model_utility"), ("forget_quality", "forget_quality"))
+        for ours, theirs in names.items()
         if (metric := metrics.get(theirs)) is not None and metric.recorded is not None
     }
     forget = _ratios(metrics)
     against = None
     if retain is not None:
-        against = _ratios(_metrics(read_object(retain), Place(retain)))
-        for place, values in ((path, forget), (retain, against)):
+        others = _metrics(read_object(retain), Place(retain))
+        against = _ratios(others)
+        for place, values, log in ((path, forget, metrics), (retain, against, others)):
             if not values:
+                written = log[_FORGET_RATIO].key if _FORGET_RATIO in log else _FORGET_RATIO
                 raise UserError(
                     "the log has no truth ratio for each question of the forget set",
-                    where=f"{place}, key 'forget_Truth_Ratio'",
+                    where=f"{place}, key {written!r}",
                     fix="TOFU_EVAL.json; a TOFU_SUMMARY.json has means only",
                 )
     odd = forget.keys() ^ (forget if against is None else against).keys()
     notes = [f"{len(odd)} questions of the forget set are in one log only"] if odd else []
     notes += [
-        f"{metric.without} questions of {name} have no number and are left out, as in the suite itself"
-        for name, metric in sorted(metrics.items())
+        f"{metric.without} questions of {metric.key} have no number and are left out, as in the suite itself"
+        for _, metric in sorted(metrics.items())
         if metric.without
     ]
     ratios = None if against is None else list(against.values())
@@ -71,31 +78,34 @@ def read_open_unlearning(path: Path, retain: Path | None = None) -> Utility:
 
 
 def _name(set_: str, part: str) -> str:
-    short = _SETS[set_]
-    suffix = {"probability": "Q_A_Prob", "rouge_l_recall": "Q_A_ROUGE", "truth_ratio": "Truth_Ratio"}[part]
-    return f"{short}_{suffix}" + ("_normalised" if part == "probability" and set_ in _WITH_OPTIONS else "")
+    """The metric's name in lower case."""
+    suffix = {"probability": "q_a_prob", "rouge_l_recall": "q_a_rouge", "truth_ratio": "truth_ratio"}[part]
+    return f"{_SETS[set_]}_{suffix}" + ("_normalised" if part == "probability" and set_ in _WITH_OPTIONS else "")
 
 
 def _metrics(log: Object, place: Place) -> dict[str, _Metric]:
+    """By name in lower case. A metric that could not be computed is null and left out."""
     wanted = {_name(set_, part): _KEYS[part] for set_ in (*KEPT_SETS, "forget") for part in PARTS}
-    found = {}
-    for name, value in log.items():
-        inside = place.at(name)
+    found: dict[str, _Metric] = {}
+    for key, value in log.items():
+        name, inside = key.lower(), place.at(key)
+        if name in found:
+            raise inside.fault(f"the metric stands twice: as {found[name].key!r} too")
         if isinstance(value, int | float) and not isinstance(value, bool):  # a summary
-            found[name] = _Metric(as_number(value, inside), None)
-        elif name in (*wanted, "model_utility", "forget_quality"):
+            found[name] = _Metric(key, as_number(value, inside), None)
+        elif value is not None and (name in wanted or name in _TWO):
             entry = as_object(value, inside)
             mean_ = need(entry, "agg_value", inside)
             recorded = None if mean_ is None else as_number(mean_, inside.at("agg_value"))
-            found[name] = (
-                _by_index(entry, wanted[name], recorded, inside) if name in wanted else _Metric(recorded, None)
-            )
+            values, without = _by_index(entry, wanted[name], inside) if name in wanted else (None, 0)
+            found[name] = _Metric(key, recorded, values, without)
     return found
 
 
-def _by_index(entry: Object, key: str, recorded: float | None, place: Place) -> _Metric:
+def _by_index(entry: Object, key: str, place: Place) -> tuple[Mapping[str, float] | None, int]:
+    """(question's index -> number, questions without one)."""
     if "value_by_index" not in entry:
-        return _Metric(recorded, None)
+        return None, 0
     inside = place.at("value_by_index")
     values, without = {}, 0
     for index, value in as_object(entry["value_by_index"], inside).items():
@@ -107,7 +117,7 @@ def _by_index(entry: Object, key: str, recorded: float | None, place: Place) -> 
             values[index] = as_number(number, row.at(key))
     if not values:
         raise inside.fault("no question has a number")
-    return _Metric(recorded, values, without)
+    return values, without
 
 
 def _mean(part: str, metric: _Metric | None, set_: str) -> float | None:
@@ -125,5 +135,5 @@ def _questions(parts: Mapping[str, _Metric | None]) -> int:
 
 def _ratios(metrics: Mapping[str, _Metric]) -> Mapping[str, float]:
     """Question's index -> truth ratio; empty where the log has the mean alone."""
-    metric = metrics.get("forget_Truth_Ratio")
+    metric = metrics.get(_FORGET_RATIO)
     return metric.values if metric is not None and metric.values else {}

@@ -14,7 +14,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.importers.files import Object, Place, as_number, as_object, need, read_object
 from smllmun_bench.importers.utility import SetScores, Utility, mean_truth_ratio, utility
 from smllmun_bench.importers.utility import mean as mean_of
-from smllmun_bench.metrics.probability import Mean, truth_ratio
+from smllmun_bench.metrics.probability import Mean
 
 FILES = {
     "eval_log_forget.json": "forget",
@@ -23,6 +23,7 @@ FILES = {
     "eval_real_world_wo_options.json": "world_facts",
 }
 _WITH_OPTIONS = ("real_authors", "world_facts")  # there the probability is normalised over right and wrong answers
+_MOST = 700.0  # exp of more is no float
 _HARMLESS = 1e-6  # a loss may be this far below 0 by rounding
 
 Parts = Mapping[str, tuple[Object, Place]]
@@ -37,8 +38,8 @@ def read_tofu(path: Path, retain: Path | None = None, *, mean: Mean = "geometric
     parts = _parts(path)
     sets = {name: _scores(name, part, place, mean) for name, (part, place) in parts.items()}
     # The published test is over the ratios of geometric means, whatever the utility takes.
-    ratios = _forget_ratios(parts, path) if "forget" in parts else {}
-    against = _forget_ratios(_parts(retain), retain) if retain is not None else None
+    ratios = _forget_log_ratios(parts, path) if "forget" in parts else {}
+    against = _forget_log_ratios(_parts(retain), retain) if retain is not None else None
     if against is not None and not ratios:
         raise UserError("the log has no forget set to compare", where=str(path), fix="eval_log_aggregated.json")
     notes = []
@@ -66,10 +67,10 @@ def _parts(path: Path) -> Parts:
     )
 
 
-def _forget_ratios(parts: Parts, path: Path) -> dict[str, float]:
+def _forget_log_ratios(parts: Parts, path: Path) -> dict[str, float]:
     if "forget" not in parts:
         raise UserError("the log has no forget set", where=str(path), fix="one with 'eval_log_forget.json'")
-    return _ratios(*parts["forget"], "geometric")
+    return _log_ratios(*parts["forget"], "geometric")
 
 
 def _scores(name: str, part: Object, place: Place, mean: Mean) -> SetScores:
@@ -81,7 +82,7 @@ def _scores(name: str, part: Object, place: Place, mean: Mean) -> SetScores:
         chances = [_normalised(right[index], wrong[index]) for index in right]
     else:
         chances = [math.exp(-loss) for loss in right.values()]
-    ratios = list(_ratios(part, place, mean).values())
+    ratios = [math.exp(min(_MOST, one)) for one in _log_ratios(part, place, mean).values()]
     return SetScores(
         n=len(right),
         probability=mean_of(chances),
@@ -92,19 +93,22 @@ def _scores(name: str, part: Object, place: Place, mean: Mean) -> SetScores:
 
 def _normalised(right: float, wrong: tuple[float, ...]) -> float:
     """p(right) / (p(right) + Σ p(wrong)), free of underflow."""
-    return 1 / (1 + math.fsum(math.exp(min(700.0, right - loss)) for loss in wrong))
+    return 1 / (1 + math.fsum(math.exp(min(_MOST, right - loss)) for loss in wrong))
 
 
-def _ratios(part: Object, place: Place, mean: Mean) -> dict[str, float]:
+def _log_ratios(part: Object, place: Place, mean: Mean) -> dict[str, float]:
     right = _by_index(part, "avg_paraphrased_loss", place, _loss)
     wrong = _by_index(part, "average_perturb_loss", place, _losses)
     _same_questions(part, ("avg_paraphrased_loss", "average_perturb_loss"), place)
-    return {index: _ratio(right[index], wrong[index], mean) for index in right}
+    return {index: _log_ratio(right[index], wrong[index], mean) for index in right}
 
 
-def _ratio(right: float, wrong: tuple[float, ...], mean: Mean) -> float:
-    # Relative to the right answer's loss, so that very small probabilities do not vanish.
-    return truth_ratio(1.0, [math.exp(min(700.0, right - loss)) for loss in wrong], mean=mean)
+def _log_ratio(right: float, wrong: tuple[float, ...], mean: Mean) -> float:
+    """ln of the truth ratio: of a collapsed model the ratio itself may be too small or too large for a float."""
+    if mean == "geometric":
+        return right - math.fsum(wrong) / len(wrong)
+    least = min(wrong)
+    return right - least + math.log(math.fsum(math.exp(least - loss) for loss in wrong) / len(wrong))
 
 
 def _by_index(part: Object, key: str, place: Place, read: Callable[[object, Place], T]) -> dict[str, T]:

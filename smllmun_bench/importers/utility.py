@@ -34,10 +34,11 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Utility:
-    """`model_utility`: harmonic mean of nine, None unless all nine are there (`missing` names the others).
+    """`model_utility`: harmonic mean of nine, undefined unless all nine are there (`missing` names the others).
 
     `forget_quality` is the two-sided p of a KS test of the truth ratios against the retain log's, `forget_ks` its D;
-    None without a retain log. p shrinks with the number of questions: compare it within one forget set only.
+    undefined without a retain log. p shrinks with the number of questions: compare it within one forget set only.
+    What is undefined is the number that the log gives itself (`as_logged` names it), else None.
     """
 
     sets: dict[str, SetScores]
@@ -45,35 +46,47 @@ class Utility:
     missing: tuple[str, ...]
     forget_quality: float | None = None
     forget_ks: float | None = None
+    as_logged: tuple[str, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
 
 def utility(
     sets: Mapping[str, SetScores],
-    forget_ratios: Sequence[float],
-    retain_ratios: Sequence[float] | None,
+    forget: Sequence[float],
+    retain: Sequence[float] | None,
     *,
     recorded: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
 ) -> Utility:
     """Both numbers (Maini et al. 2024, arXiv 2401.06121) from the sets and the truth ratios of the forget set.
 
+    `forget` and `retain`: the truth ratios that the two models have there, or the logarithms of both.
+
     `recorded` are numbers that the log gives by the names `<set>.<part>`, `model_utility` and `forget_quality`.
     """
     parts = {f"{name}.{part}": getattr(sets.get(name), part, None) for name in KEPT_SETS for part in PARTS}
     missing = tuple(name for name, value in parts.items() if value is None)
     whole = None if missing else model_utility([value for value in parts.values() if value is not None])
-    ks = ks_two_sample(forget_ratios, retain_ratios) if forget_ratios and retain_ratios else None
+    ks = ks_two_sample(forget, retain) if forget and retain else None
     ours = {f"{name}.{part}": getattr(scores, part) for name, scores in sets.items() for part in PARTS}
-    ours |= {"model_utility": whole, "forget_quality": ks.p if ks else None}
+    two = {"model_utility": whole, "forget_quality": ks.p if ks else None}
     differing = [
         Disagreement(name, value, mine)
         for name, value in sorted((recorded or {}).items())
-        if (mine := ours.get(name)) is not None and not _same(name, value, mine)
+        if (mine := (ours | two).get(name)) is not None and not _same(name, value, mine)
     ]
+    logged = {name: recorded[name] for name, value in two.items() if value is None and recorded and name in recorded}
+    two |= logged
     return Utility(
-        dict(sets), whole, missing, ks.p if ks else None, ks.d if ks else None, tuple(differing), tuple(notes)
+        sets=dict(sets),
+        model_utility=two["model_utility"],
+        missing=missing,
+        forget_quality=two["forget_quality"],
+        forget_ks=ks.d if ks else None,
+        as_logged=tuple(logged),
+        disagreements=tuple(differing),
+        notes=tuple(notes),
     )
 
 

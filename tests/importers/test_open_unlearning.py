@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import hmean, ks_2samp
+from typer.testing import CliRunner
 
+from smllmun_bench.cli.main import app
 from smllmun_bench.errors import UserError
 from smllmun_bench.importers.open_unlearning import read_open_unlearning
 
 Log = dict[str, Any]
 NINE = [f"{s}_{m}" for s in ("retain", "ra", "wf") for m in ("Q_A_Prob", "Q_A_ROUGE", "Truth_Ratio")]
+FORGET_RATIO = "forget_truth_ratio"  # the suite's own spelling, beside `retain_Truth_Ratio`
 NINE = [name + "_normalised" if name in ("ra_Q_A_Prob", "wf_Q_A_Prob") else name for name in NINE]
 
 
@@ -36,7 +39,7 @@ def metric(name: str, n: int, draw: np.random.Generator) -> Log:
 
 def evaluation(seed: int = 0, n: int = 10) -> Log:
     draw = np.random.default_rng(seed)
-    log = {name: metric(name, n, draw) for name in (*NINE, "forget_Q_A_Prob", "forget_Q_A_ROUGE", "forget_Truth_Ratio")}
+    log = {name: metric(name, n, draw) for name in (*NINE, "forget_Q_A_Prob", "forget_Q_A_ROUGE", FORGET_RATIO)}
     log["model_utility"] = {"agg_value": float(hmean([log[name]["agg_value"] for name in NINE]))}
     log["forget_quality"] = {"agg_value": None}
     log["extraction_strength"] = {"agg_value": 0.1, "value_by_index": {"0": {"score": None}}}
@@ -44,7 +47,7 @@ def evaluation(seed: int = 0, n: int = 10) -> Log:
 
 
 def ratios(log: Log) -> list[float]:
-    return [row["score"] for row in log["forget_Truth_Ratio"]["value_by_index"].values()]
+    return [row["score"] for row in log[FORGET_RATIO]["value_by_index"].values()]
 
 
 def saved(folder: Path, log: Log, name: str = "TOFU_EVAL.json") -> Path:
@@ -78,7 +81,7 @@ def test_a_question_without_a_number_is_counted(tmp_path: Path) -> None:
 
 def test_logs_of_different_questions_are_noted(tmp_path: Path) -> None:
     retain = evaluation(1)
-    del retain["forget_Truth_Ratio"]["value_by_index"]["9"]
+    del retain[FORGET_RATIO]["value_by_index"]["9"]
     found = read_open_unlearning(saved(tmp_path, evaluation()), saved(tmp_path, retain, "retain.json"))
     assert found.notes == ("1 questions of the forget set are in one log only",)
 
@@ -91,7 +94,50 @@ def test_a_summary_gives_the_utility_alone(tmp_path: Path) -> None:
     assert found.model_utility == pytest.approx(log["model_utility"]["agg_value"])
     with pytest.raises(UserError, match="no truth ratio for each question") as caught:
         read_open_unlearning(path, saved(tmp_path, log))
-    assert f"{path}, key 'forget_Truth_Ratio'" in str(caught.value)
+    assert f"{path}, key 'forget_truth_ratio'" in str(caught.value)
+
+
+def test_the_other_spelling_is_read_too(tmp_path: Path) -> None:
+    """Some forks write `forget_Truth_Ratio`; a log of one spelling may be held against one of the other."""
+    log, retain = evaluation(), evaluation(1)
+    reference = ks_2samp(ratios(log), ratios(retain))
+    respelled = {"forget_Truth_Ratio" if name == FORGET_RATIO else name: one for name, one in log.items()}
+    whole = saved(tmp_path, retain, "retain.json")
+    for one in (log, respelled):
+        found = read_open_unlearning(saved(tmp_path, one), whole)
+        assert found.forget_quality == pytest.approx(reference.pvalue, rel=1e-9)
+        assert found.forget_ks == pytest.approx(reference.statistic)
+    with pytest.raises(UserError, match="stands twice"):
+        read_open_unlearning(saved(tmp_path, log | respelled))
+
+
+SUMMARY = {  # what the suite writes: its own two numbers, no part of the utility
+    "forget_Q_A_Prob": 0.12, "forget_Q_A_ROUGE": 0.38, "forget_truth_ratio": 0.62, "extraction_strength": 0.06,
+    "forget_quality": 3.4e-05, "model_utility": 0.5914, "privleak": -12.3, "mia_loss": None,
+}  # fmt: skip
+
+
+def test_a_summary_gives_its_own_two_numbers(tmp_path: Path) -> None:
+    path = saved(tmp_path, SUMMARY, "TOFU_SUMMARY.json")
+    found = read_open_unlearning(path)
+    assert (found.model_utility, found.forget_quality, found.forget_ks) == (0.5914, 3.4e-05, None)
+    assert found.as_logged == ("model_utility", "forget_quality")
+    assert found.sets["forget"].truth_ratio == 0.62
+    shown = CliRunner().invoke(app, ["score", "--format", "open-unlearning", str(path)])
+    assert "model utility 0.5914 (as the log says" in shown.stdout
+    assert "forget quality p = 3.4e-05 (as the log says" in shown.stdout
+    two = {name: SUMMARY[name] for name in ("model_utility", "forget_quality")}
+    assert read_open_unlearning(saved(tmp_path, two, "two.json")).model_utility == 0.5914
+
+
+def test_the_logs_own_forget_quality_is_shown_without_the_retain_log(tmp_path: Path) -> None:
+    log = evaluation()
+    log["forget_quality"]["agg_value"] = 0.25
+    found = read_open_unlearning(saved(tmp_path, log))
+    assert (found.forget_quality, found.as_logged) == (0.25, ("forget_quality",))
+    again = read_open_unlearning(saved(tmp_path, log), saved(tmp_path, evaluation(1), "retain.json"))
+    assert again.as_logged == ()
+    assert [one.name for one in again.disagreements] == ["forget_quality"]
 
 
 def _no_mean(log: Log) -> None:

@@ -123,6 +123,22 @@ def test_very_long_losses_do_not_vanish(tmp_path: Path) -> None:
     assert read_tofu(saved(tmp_path, log)).sets["forget"].truth_ratio == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("gap", [800.0, -800.0])
+def test_collapsed_models_are_told_apart(tmp_path: Path, gap: float) -> None:
+    """Ratios of e^±800 and beyond: as floats both sides are 0 or infinite, and the same."""
+
+    def collapsed(start: float) -> Log:
+        log = aggregated(n=10)
+        log["eval_log_forget.json"]["avg_paraphrased_loss"] = {str(i): 1000.0 for i in range(10)}
+        losses = {str(i): [1000.0 - gap + start + i] * 5 for i in range(10)}
+        log["eval_log_forget.json"]["average_perturb_loss"] = losses
+        return log
+
+    found = read_tofu(saved(tmp_path, collapsed(0)), saved(tmp_path, collapsed(100), "retain.json"))
+    assert (found.forget_ks, found.forget_quality) == (1.0, pytest.approx(2 / math.comb(20, 10)))
+    assert found.sets["forget"].truth_ratio == pytest.approx(0, abs=1e-300)
+
+
 def test_a_folder_of_parts_and_lists_are_read_alike(tmp_path: Path) -> None:
     log = aggregated()
     whole = read_tofu(saved(tmp_path, log))
