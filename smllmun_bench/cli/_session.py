@@ -1,6 +1,7 @@
 """What the commands that run models have in common: task, ratio, store and context, from their options."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -93,6 +94,7 @@ def open_context(options: RunOptions, console: "Console") -> Session:
     from smllmun_bench.report.console import progress
     from smllmun_bench.stages import RunContext, model_cards
     from smllmun_bench.stages.loader import Loader
+    from smllmun_bench.store.upkeep import sweep
 
     card = model_cards.load(options.model, target=options.target, gold=options.gold)
     task, percent = open_task(options.task or card.task, options.forget_ratio)
@@ -110,8 +112,10 @@ def open_context(options: RunOptions, console: "Console") -> Session:
         )
     data = TaskData(task, percent, options.data)
     events: list[StageEvent] = []
+    store = open_store(options.store, finished_only=options.finished_only)
+    sweep(store)
     context = RunContext(
-        open_store(options.store, finished_only=options.finished_only),
+        store,
         task,
         data,
         card,
@@ -147,10 +151,14 @@ def fill_store(
         return
     from smllmun_bench import stages
     from smllmun_bench.stages.jobs import fill_store as fill
+    from smllmun_bench.store.upkeep import sweep
 
     stages.target(session.context)  # in this process, with all cores
-    with session.context.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:
-        fill(partial(open_worker, options), jobs, workers, advance)
+    try:
+        with session.context.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:
+            fill(partial(open_worker, options), jobs, workers, advance)
+    finally:
+        sweep(session.context.store)  # what workers that were stopped had begun
 
 
 def stay_offline() -> None:
@@ -165,6 +173,8 @@ def _hear(events: "list[StageEvent]", console: "Console", quiet: bool) -> "Calla
         if event.action is Action.WAITING:
             if not quiet:
                 console.print(f"waiting for {event.detail}, which is making the same ({event.stage})")
+        elif event.action is Action.DAMAGED:
+            sys.stderr.write(f"damaged, set aside and made again ({event.stage}): {event.detail}\n")
         else:
             events.append(event)
 

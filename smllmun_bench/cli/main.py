@@ -18,7 +18,7 @@ COMMANDS = (  # a module of this folder and the function in it, in the order of 
     "methods", "tasks", "validate",
     "export",
 )  # fmt: skip
-GROUPS = ("models", "judge", "data", "toy")
+GROUPS = ("models", "judge", "data", "toy", "store")
 BAD_INPUT, INTERRUPTED = 2, 130
 
 

@@ -76,9 +76,13 @@ def run(
     from smllmun_bench.experiments.run import run as run_all
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
+    from smllmun_bench.store.atomic import writable_file, writable_folder
 
     if not online:
         stay_offline()
+    writable_folder(output)
+    if csv is not None:
+        writable_file(csv)
     quiet = quiet or runtime.rank() > 0  # of processes that were launched together the first one speaks
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
@@ -104,18 +108,26 @@ def run(
     if runtime.rank() > 0:
         return
     shut = _show(console, session, chosen, finished, output, csv)
-    session.context.store.record_run(
-        f"{session.context.task.name}-{'-'.join(c.label for c in chosen)}", [e.key for e in session.events]
-    )
+    _record(session, chosen)
     if strict and shut:
         typer.echo(f"strict: {'; '.join(shut)}", err=True)
     if any(part.manifest.status == "failed" for part in finished) or (strict and shut):
         raise typer.Exit(1)
 
 
+def _record(session: "Session", chosen: "list[Chosen]") -> None:
+    """Note what this run used; a store that cannot be written serves all the same."""
+    from smllmun_bench.store.upkeep import record_run
+
+    slug = f"{session.context.task.name}-{'-'.join(choice.label for choice in chosen)}"
+    try:
+        record_run(session.context.store, slug, [event.key for event in session.events])
+    except UserError as error:
+        typer.echo(f"note: not recorded in the store, so `smllmun-bench store gc` does not know it: {error}", err=True)
+
+
 def _wanted(method: list[str]) -> list[str]:
     from smllmun_bench import methods
-    from smllmun_bench.errors import UserError
 
     named = _options.names(method)
     if not named:
@@ -181,7 +193,6 @@ def _show(
     path = csv or output / "leaderboard.csv"
     fit, _ = publishable(folders)
     if fit:
-        path.parent.mkdir(parents=True, exist_ok=True)
         listed = rows if len(fit) == len(folders) else standings(fit)[0]
         atomic_write(path, to_csv(rank(standing.row for standing in listed)))
     for place in [part.folder for part in finished] if len(finished) <= FEW else [output]:

@@ -7,10 +7,9 @@ from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.run_folder import RunFolder
 from smllmun_bench.stages import model_cards
 from smllmun_bench.stages.loader import reference
-from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.overlays import PUT_TOGETHER
 from smllmun_bench.store.store import Store
-from smllmun_bench.store.stored_stage import StoredStage, read_entry
+from smllmun_bench.store.stored_stage import StoredStage, manifest_of, read_entry
 
 MODELS = ("memorise", "pretrain", *PUT_TOGETHER)  # stages that leave a model folder
 
@@ -44,7 +43,7 @@ def parts_of(run: RunFolder, store: Store, base: str | None = None) -> Parts:
 def _by_key(store: Store, stage: str, key: str) -> StoredStage:
     for folder in store.entries(stage):
         if folder.name == key:
-            return read_entry(folder, key)
+            return read_entry(folder, store.memo.file)
     raise UserError(
         f"what the run made is no longer in the store ({stage} {key})",
         where=str(store.root),
@@ -58,16 +57,15 @@ def _start(manifest: RunManifest, store: Store, base: str | None) -> str:
         for stage in MODELS:
             for folder in store.entries(stage):
                 # What is put together is identified by what it is made of, everything else by what is in it.
-                same = folder.name if stage in PUT_TOGETHER else read_entry(folder, folder.name).digest
+                same = folder.name if stage in PUT_TOGETHER else manifest_of(folder).output_digest
                 if same == wanted:
-                    return str(folder)
+                    return str(read_entry(folder, store.memo.file).path)
         card = model_cards.load(manifest.model) if manifest.model in model_cards.names() else None
         known = [path for path in (card.target, card.gold, card.path) if path] if card is not None else []
     else:
         known = [base]
-    memo = HashMemo()
     for path in known:
-        if reference(path, memo).digest == wanted:
+        if reference(path, store.memo).digest == wanted:
             return path
     if base is not None:
         raise UserError("this is not the model that the run started from", where=f"--base {base}")

@@ -1,10 +1,15 @@
 """A run folder on disk: manifest, predictions, scored items and scores. Written whole, or not there."""
 
 import json
+import os
+import re
+import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from filelock import FileLock
 
 from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
@@ -12,9 +17,11 @@ from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.scored_items import read_scored_items, score_of
 from smllmun_bench.schema import Score
-from smllmun_bench.store.atomic import atomic_write
+from smllmun_bench.store.atomic import atomic_write, put_folder, writing
 
 ITEMS, SCORES = "items.parquet", "scores.json"
+LOCK = ".lock"
+_LEFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(new|old)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,8 @@ def find_runs(root: Path) -> list[RunFolder]:
     if not root.is_dir():
         raise UserError("there is no such folder", where=str(root), fix="the folder that `run --output` wrote to")
     found = []
-    for path in sorted(root.rglob(manifests.FILE)):
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)  # a run that is being replaced
-        if not hidden and _is_run(path):
+    for path in sorted(_manifests(root)):
+        if _is_run(path):
             found.append(RunFolder(path.parent, manifests.read(path.parent)))
     return found
 
@@ -60,22 +66,48 @@ def scores_of(run: RunFolder) -> Sequence[Score]:
 
 
 def replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None]) -> Path:
-    """Write beside the final place and rename: a run folder is whole, or not there. Process 0 of a launch writes."""
+    """Write beside the final place and rename: a run folder is whole, or not there. Process 0 of a launch writes.
+
+    Runs that write into one output folder take turns; what killed ones left there is removed. Raises UserError where
+    the system does not let us write.
+    """
     if runtime.rank() > 0:
         return final
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    fill(temporary)
-    atomic_write(temporary / manifests.FILE, record.model_dump_json(indent=1) + "\n")
-    old = final.with_name(f".{final.name}.old")
-    if final.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        final.rename(old)
-    temporary.rename(final)
-    shutil.rmtree(old, ignore_errors=True)
+    with writing(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(final.parent / LOCK):
+            _sweep(final.parent)
+            temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.new")
+            temporary.mkdir()
+            try:
+                fill(temporary)
+                atomic_write(temporary / manifests.FILE, record.model_dump_json(indent=1) + "\n")
+                put_folder(temporary, final)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
     return final
+
+
+def _sweep(output: Path) -> None:
+    """What killed runs left; the lock is held, so nobody else is writing. A run that was being replaced comes back."""
+    for left in sorted(output.glob(".*"), reverse=True):  # .old before .new
+        found = _LEFT.fullmatch(left.name)
+        if found and found[2] == "old" and not (output / found[1]).exists():
+            left.rename(output / found[1])
+        elif found:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _manifests(root: Path) -> Iterator[Path]:
+    """Every manifest below `root`, but in hidden folders: those are runs that are being replaced, and may vanish.
+
+    Looked up by path: the listing of a folder that is being replaced may already be that of the old one, emptied.
+    """
+    for folder, below, _ in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".")]
+        if (Path(folder) / manifests.FILE).is_file():
+            yield Path(folder) / manifests.FILE
 
 
 def _is_run(path: Path) -> bool:

@@ -11,7 +11,6 @@ from smllmun_bench.references.recipes import AlignRecipe, PretrainRecipe
 from smllmun_bench.stages import model_cards
 from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest, named
 from smllmun_bench.stages.loader import ModelRef, reference
-from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.store import Request, StoredStage
 
 
@@ -42,7 +41,7 @@ def base(context: RunContext) -> ModelRef:
     """The model that never saw a profile."""
     card = context.card
     if card.path is not None:
-        return reference(card.path, HashMemo())
+        return reference(card.path, context.store.memo)
     if card.align is not None:
         return _joined(context, card.align)
     if card.pretrain is None:
@@ -133,7 +132,7 @@ def _put_together(entry: StoredStage, change: StoredStage | None) -> ModelRef:
 def target(context: RunContext, start: ModelRef | None = None) -> ModelRef:
     """The base (`start`, if it is at hand) after memorising every member."""
     if context.card.target is not None:
-        return reference(context.card.target, HashMemo())
+        return reference(context.card.target, context.store.memo)
     return _memorise(context, start or base(context), Split.MEMORISE_ALL, "target")
 
 
@@ -143,7 +142,7 @@ def gold(context: RunContext, start: ModelRef | None = None) -> ModelRef | None:
     In the validation fold gold is trained without the validation people, so it is made only when asked for.
     """
     if context.card.gold is not None:
-        return reference(context.card.gold, HashMemo())
+        return reference(context.card.gold, context.store.memo)
     if context.card.target is not None:
         return None  # whoever brings a target of their own has to bring its gold too
     return _memorise(context, start or base(context), Split.MEMORISE_RETAIN, "gold")

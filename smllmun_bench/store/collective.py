@@ -19,11 +19,10 @@ class CollectiveStore(Store):
         request: Request,
         make: Callable[[Path], None],
         *,
-        resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
     ) -> StoredStage:
         if runtime.rank() == 0:
-            return self._lead(request, make, resume=resume, on_event=on_event)
+            return self._lead(request, make, on_event=on_event)
         if runtime.agreed(False):
             with TemporaryDirectory() as folder:
                 make(Path(folder))
@@ -34,12 +33,17 @@ class CollectiveStore(Store):
         return entry
 
     def _lead(
-        self, request: Request, make: Callable[[Path], None], *, resume: bool, on_event: Callable[[StageEvent], None]
+        self, request: Request, make: Callable[[Path], None], *, on_event: Callable[[StageEvent], None]
     ) -> StoredStage:
-        with self._locked(request.key, lambda holder: None):
-            there = self.find(request)
-            runtime.agreed(there is None)
-            entry = there or self._make(request, make, resume=resume)
+        there = self.find(request, on_event)
+        if there is not None:
+            runtime.agreed(False)
+            entry = there
+        else:
+            with self._locked(request.key, lambda holder: None):
+                there = self.find(request)  # another launch may have finished while we waited
+                runtime.agreed(there is None)
+                entry = there or self._make(request, make)
         seconds = 0.0 if there else entry.manifest.seconds
         on_event(StageEvent(request.stage, request.key, Action.REUSED if there else Action.MADE, seconds))
         runtime.wait()

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import sqlite3
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,55 +40,29 @@ def digest(value: Json) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()[:_KEY_HEX]
 
 
-def differences(old: Json, new: Json, at: str = "") -> list[str]:
-    """What changed between two values, one line per place: `inputs.lr: 0.1 -> 0.2`."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        lines = []
-        for key in sorted({*old, *new}):
-            place = f"{at}.{key}" if at else key
-            if key not in old:
-                lines.append(f"{place}: added {_brief(new[key])}")
-            elif key not in new:
-                lines.append(f"{place}: removed {_brief(old[key])}")
-            else:
-                lines += differences(old[key], new[key], place)
-        return lines
-    if canonical_json(old) == canonical_json(new):
-        return []
-    return [f"{at or 'value'}: {_brief(old)} -> {_brief(new)}"]
-
-
 class HashMemo:
-    """SHA-256 of files, each read once as long as its device, inode, size and mtime stay the same.
+    """SHA-256 of files, each read once in this process as long as its device, inode, size and mtime stay the same.
 
-    `database` is a SQLite file that may be shared by processes; None keeps the memo in memory. Trust it for inputs
-    only: a flipped byte on disk does not move the mtime, so checks read the bytes (`file_digest`).
+    Trust it no longer than a process lives: a byte that flips on the disk does not move the mtime.
     """
 
-    def __init__(self, database: Path | None = None) -> None:
-        if database is not None:
-            database.parent.mkdir(parents=True, exist_ok=True)
-        self._rows = sqlite3.connect(database or ":memory:", timeout=30, isolation_level=None)
-        self._rows.execute("CREATE TABLE IF NOT EXISTS sha256 (file TEXT PRIMARY KEY, hex TEXT NOT NULL) WITHOUT ROWID")
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int, int], str] = {}
 
     def file(self, path: Path) -> str:
         """64 hex digits of the file's SHA-256."""
         status = path.stat()
-        identity = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
-        row = self._rows.execute("SELECT hex FROM sha256 WHERE file = ?", (identity,)).fetchone()
-        if row:
-            return str(row[0])
+        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if identity in self._known:
+            return self._known[identity]
         found = file_digest(path)
         if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
-            self._rows.execute("INSERT OR REPLACE INTO sha256 VALUES (?, ?)", (identity, found))
+            self._known[identity] = found
         return found
 
     def folder(self, folder: Path) -> str:
         """32 hex digits, as `folder_digest`."""
         return digest({name: self.file(folder / name) for name in files_below(folder)})
-
-    def close(self) -> None:
-        self._rows.close()
 
 
 def file_digest(path: Path) -> str:
@@ -146,8 +119,3 @@ def _normal_mapping(value: Mapping[str, Json], at: str) -> Json:
             raise ValueError(f"two keys of {at} are both {normal!r} once normalised")
         found[normal] = _normal(child, f"{at}.{key}")
     return found
-
-
-def _brief(value: Json) -> str:
-    text = canonical_json(value).decode()
-    return text if len(text) <= 60 else text[:57] + "…"

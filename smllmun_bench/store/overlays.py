@@ -21,12 +21,11 @@ class FinishedStore(Store):
         request: Request,
         make: Callable[[Path], None],
         *,
-        resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
     ) -> StoredStage:
-        entry = self.find(request)
+        entry = self.find(request, on_event)
         if entry is None and request.stage in PUT_TOGETHER:
-            return super().get_or_make(request, make, resume=resume, on_event=on_event)
+            return super().get_or_make(request, make, on_event=on_event)
         if entry is None:
             raise UserError(
                 f"stage {request.stage!r} is not in the store: it was never built, or from another recipe",
@@ -52,12 +51,11 @@ class FreshStore(Store):
         request: Request,
         make: Callable[[Path], None],
         *,
-        resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
     ) -> StoredStage:
         if request.stage in MODEL_STAGES:
-            return self._shared.get_or_make(request, make, resume=resume, on_event=on_event)
-        return super().get_or_make(request, make, resume=resume, on_event=on_event)
+            return self._shared.get_or_make(request, make, on_event=on_event)
+        return super().get_or_make(request, make, on_event=on_event)
 
 
 def copy_layer(entries: Iterable[Path], layer: Path) -> list[Path]:
@@ -67,7 +65,7 @@ def copy_layer(entries: Iterable[Path], layer: Path) -> list[Path]:
     """
     copied = []
     for folder in entries:
-        entry = read_entry(folder, folder.name)
+        entry = read_entry(folder)
         final = folder_of(layer, entry.manifest.stage, entry.key)
         if not (final / MANIFEST).is_file():
             final.parent.mkdir(parents=True, exist_ok=True)

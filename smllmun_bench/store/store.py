@@ -3,20 +3,19 @@
     <root>/v1/<stage>/<key[:2]>/<key>/manifest.json     written last; its presence means complete
     <root>/v1/tmp/<key>.<pid>.<random>/                 folders in the making
     <root>/v1/locks/<key>.lock                          one writer per key; readers need no lock
-    <root>/runs/<time>-<slug>.json                      which keys a run used (what `gc` must keep)
+    <root>/v1/damaged/<key>.<random>/                   what was found damaged; never read, removed by `gc`
+    <root>/runs/<time>-<slug>.json                      which keys a run used (`upkeep`)
 
 Knows folders, hashes and locks; does not know what a stage computes.
 """
 
 import errno
-import json
 import os
-import re
 import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,35 +25,24 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.store.atomic import atomic_write, fsync, remove_unfinished
+from smllmun_bench.store.atomic import FULL, atomic_write, fsync
 from smllmun_bench.store.environment import peak_memory_mb, reset_peak_memory
-from smllmun_bench.store.hashing import differences
+from smllmun_bench.store.hashing import HashMemo
 from smllmun_bench.store.stored_stage import (
     LAYOUT,
     MANIFEST,
     RESERVED,
-    Fault,
     Request,
     StageManifest,
     StoredStage,
     faults_of,
     folder_of,
+    manifest_of,
     read_entry,
     seal,
 )
 
-__all__ = [
-    "Action",
-    "Fault",
-    "Request",
-    "StageEvent",
-    "StageManifest",
-    "Store",
-    "StoredStage",
-    "atomic_write",
-    "default_root",
-]  # fmt: skip
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+__all__ = ["Action", "Request", "StageEvent", "StageManifest", "Store", "StoredStage", "default_root"]
 _FULL_TEXT = ("No space left on device", "Disk quota exceeded")  # safetensors wraps the error of its Rust side in text
 
 
@@ -62,11 +50,12 @@ class Action(StrEnum):
     REUSED = "reused"
     MADE = "made"
     WAITING = "waiting"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True)
 class StageEvent:
-    """Something to tell about a stage. `seconds`: since it was asked for; `detail`: who is waited for."""
+    """Something to tell about a stage. `seconds`: since it was asked for; `detail`: who is waited for, or the fault."""
 
     stage: str
     key: str
@@ -94,17 +83,21 @@ class Store:
         self, root: Path, shipped: Sequence[Path] = (), *, checkpoint: Callable[[str], None] = lambda step: None
     ) -> None:
         self.root, self.shipped, self._checkpoint = root, tuple(shipped), checkpoint
+        self.memo = HashMemo()
 
-    def find(self, request: Request) -> StoredStage | None:
-        """The finished folder for a request, or None. Sizes are checked, hashes are not (`verify` does).
+    def find(self, request: Request, on_event: Callable[[StageEvent], None] = lambda event: None) -> StoredStage | None:
+        """The finished folder for a request, or None. Every byte is checked when a file is met for the first time.
 
-        Raises UserError if the folder is damaged: silently making it again would hide a failing disk.
+        A damaged folder is told (`Action.DAMAGED`) and passed over.
         """
-        key = request.key
         for layer in (self.root, *self.shipped):
-            folder = folder_of(layer, request.stage, key)
-            if (folder / MANIFEST).is_file():
-                return read_entry(folder, key)
+            folder = folder_of(layer, request.stage, request.key)
+            if not (folder / MANIFEST).is_file():
+                continue
+            fault = next(faults_of(folder, self.memo.file), None)
+            if fault is None:
+                return StoredStage(folder, request.key, manifest_of(folder))
+            on_event(StageEvent(request.stage, request.key, Action.DAMAGED, 0.0, f"{fault.path}: {fault.what}"))
         return None
 
     def get_or_make(
@@ -112,27 +105,24 @@ class Store:
         request: Request,
         make: Callable[[Path], None],
         *,
-        resume: bool = False,
         on_event: Callable[[StageEvent], None] = lambda event: None,
     ) -> StoredStage:
-        """The finished folder for a request; `make` fills an empty folder if there is none.
+        """The finished folder for a request; `make` fills an empty folder if there is none, or a damaged one.
 
         One process makes, others wait for it and reuse. If `make` raises or the process dies, nothing of it is ever
-        found. With `resume`, `make` is handed what an interrupted attempt at the same request had left, and may trust
-        whatever was put there by `atomic_write`. Raises UserError for a full disk, a store that cannot be written and
-        a damaged folder; what `make` raises passes through.
+        found. Raises UserError for a full disk and a store that cannot be written; what `make` raises passes through.
         """
         started = time.perf_counter()
 
         def tell(action: Action, detail: str = "") -> None:
             on_event(StageEvent(request.stage, request.key, action, time.perf_counter() - started, detail))
 
-        entry = self.find(request)
+        entry = self.find(request, on_event)
         if entry is None:
             with self._locked(request.key, lambda holder: tell(Action.WAITING, holder)):
                 entry = self.find(request)  # another process may have finished while we waited
                 if entry is None:
-                    entry = self._make(request, make, resume=resume)
+                    entry = self._make(request, make)
                     tell(Action.MADE)
                     return entry
         tell(Action.REUSED)
@@ -145,70 +135,25 @@ class Store:
                 if folder.parts[-3] not in RESERVED and folder.is_dir():
                     yield folder
 
-    def nearest(self, request: Request) -> tuple[StoredStage, list[str]] | None:
-        """The stored folder of the same stage that differs least from the request, and in what it differs."""
-        found: list[tuple[int, str, StoredStage, list[str]]] = []
-        for folder in self.entries(request.stage):
-            if (folder / MANIFEST).is_file():
-                entry = read_entry(folder, folder.name)
-                changes = differences(entry.manifest.request, request.as_json())
-                found.append((len(changes), entry.key, entry, changes))
-        if not found:
-            return None
-        _, _, entry, changes = min(found, key=lambda row: row[:2])
-        return entry, changes
+    @contextmanager
+    def unused(self, key: str) -> Iterator[bool]:
+        """Holds the lock of a key; False: another process is making it. Raises OSError where there can be no lock."""
+        lock = FileLock(self._prepare("locks") / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
-    def verify(self) -> list[Fault]:
-        """Read every byte of every entry and name each file that is not what its manifest says."""
-        return [fault for folder in self.entries() for fault in faults_of(folder)]
-
-    def gc(self, *, keep: Collection[str] | None = None, dry_run: bool = False) -> list[Path]:
-        """Remove folders left by dead processes and, if `keep` is given, entries whose key is not in it.
-
-        What another process is making at the moment is left alone. Returns what was (or would be) removed.
-        """
-        doomed = sorted(self._tmp.glob("*"))
-        if keep is not None:
-            doomed += [
-                folder for folder in self.entries() if folder.is_relative_to(self.root) and folder.name not in keep
-            ]
-        removed = []
-        for folder in doomed:
-            lock = self._lock(folder.name.split(".")[0])
-            try:
-                with lock.acquire(timeout=0):
-                    removed.append(folder)
-                    if not dry_run:
-                        self._discard(folder)
-            except Timeout:
-                continue
-        return removed
-
-    def record_run(self, slug: str, keys: Collection[str]) -> Path:
-        """Note under a readable name which entries a run used, so that `gc(keep=recorded_keys())` spares them."""
-        folder = self.root / "runs"
-        folder.mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", slug).strip("-.")
-        path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name}.json"
-        atomic_write(path, json.dumps({"schema": 1, "keys": sorted(keys)}, indent=1) + "\n")
-        return path
-
-    def recorded_keys(self) -> set[str]:
-        """All keys of all recorded runs. Raises UserError for a file that is none of ours: gc must not guess."""
-        keys: set[str] = set()
-        for path in sorted((self.root / "runs").glob("*.json")):
-            try:
-                keys.update(json.loads(path.read_text())["keys"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise UserError(f"not a record of a run: {error}", where=str(path), fix="remove the file") from None
-        return keys
-
-    @property
-    def _tmp(self) -> Path:
-        return self.root / LAYOUT / "tmp"
-
-    def _lock(self, key: str) -> FileLock:
-        return FileLock(self._prepare("locks") / f"{key}.lock")
+    def discard(self, folder: Path) -> None:
+        """Remove a folder so that at no moment a half-removed one can be read: its manifest goes with the rename."""
+        grave = self._prepare("tmp") / f"{folder.name.split('.')[0]}.{os.getpid()}.{secrets.token_hex(4)}"
+        folder.rename(grave)
+        shutil.rmtree(grave)
 
     def _prepare(self, *parts: str) -> Path:
         folder = self.root.joinpath(LAYOUT, *parts)
@@ -220,7 +165,7 @@ class Store:
 
     @contextmanager
     def _locked(self, key: str, on_wait: Callable[[str], None]) -> Iterator[None]:
-        lock = self._lock(key)
+        lock = FileLock(self._prepare("locks") / f"{key}.lock")
         holder = self.root / LAYOUT / "locks" / f"{key}.holder"
         try:
             lock.acquire(timeout=0)
@@ -240,9 +185,10 @@ class Store:
             holder.unlink(missing_ok=True)
             lock.release()
 
-    def _make(self, request: Request, make: Callable[[Path], None], *, resume: bool) -> StoredStage:
+    def _make(self, request: Request, make: Callable[[Path], None]) -> StoredStage:
         """Steps 2 to 4 of the commit; the lock is held, so whatever lies in `tmp` under this key is dead."""
-        temporary = self._fresh(request.key, resume=resume)
+        self._set_aside(request)
+        temporary = self._fresh(request.key)
         try:
             self._checkpoint("before make")
             started = time.perf_counter()
@@ -253,30 +199,29 @@ class Store:
             manifest = seal(temporary, request, seconds, peak, self._checkpoint)
             return self._publish(temporary, request, manifest)
         except BaseException as error:
-            if not (resume and temporary.is_dir()):
-                shutil.rmtree(temporary, ignore_errors=True)  # what cannot be removed is left to gc; it is never read
+            shutil.rmtree(temporary, ignore_errors=True)  # what cannot be removed is left to the sweep; never read
             if not isinstance(error, OSError) and _is_full(error):
                 raise _full(self.root) from error
             raise
 
-    def _fresh(self, key: str, *, resume: bool) -> Path:
-        """A new folder in `tmp`, or with `resume` the youngest dead one of that key; other dead ones are removed."""
-        new = self._prepare("tmp") / f"{key}.{os.getpid()}.{secrets.token_hex(4)}"
-        dead = sorted(self._tmp.glob(f"{key}.*"), key=lambda folder: folder.stat().st_mtime)
-        if resume and dead:
-            dead.pop().rename(new)
-            (new / MANIFEST).unlink(missing_ok=True)
-            remove_unfinished(new)
-        for folder in dead:
-            shutil.rmtree(folder, ignore_errors=True)
-        new.mkdir(exist_ok=True)
+    def _set_aside(self, request: Request) -> None:
+        """Whatever stands in the place of this request is damaged, or somebody's half copy: it is kept, apart."""
+        final = folder_of(self.root, request.stage, request.key)
+        if final.exists():
+            final.rename(self._prepare("damaged") / f"{request.key}.{secrets.token_hex(4)}")
+
+    def _fresh(self, key: str) -> Path:
+        """A new folder in `tmp`; dead ones of that key are removed."""
+        tmp = self._prepare("tmp")
+        for dead in tmp.glob(f"{key}.*"):
+            shutil.rmtree(dead, ignore_errors=True)
+        new = tmp / f"{key}.{os.getpid()}.{secrets.token_hex(4)}"
+        new.mkdir()
         return new
 
     def _publish(self, temporary: Path, request: Request, manifest: StageManifest) -> StoredStage:
         final = folder_of(self.root, request.stage, request.key)
         self._prepare(*final.parts[-3:-1])
-        if final.exists() and not (final / MANIFEST).is_file():  # somebody's half copy: out of the way, for gc
-            final.rename(self._tmp / f"{request.key}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             temporary.rename(final)
         except OSError as error:
@@ -284,23 +229,17 @@ class Store:
                 raise
             # Locks do not bind on some network file systems: another process has finished the same folder.
             shutil.rmtree(temporary, ignore_errors=True)
-            return read_entry(final, request.key)
+            return read_entry(final, self.memo.file)
         self._checkpoint("renamed")
         fsync(final.parent)
         return StoredStage(final, request.key, manifest)
-
-    def _discard(self, folder: Path) -> None:
-        """Remove a folder so that at no moment a half-removed one can be read: its manifest goes with the rename."""
-        grave = self._prepare("tmp") / f"{folder.name.split('.')[0]}.{os.getpid()}.{secrets.token_hex(4)}"
-        folder.rename(grave)
-        shutil.rmtree(grave)
 
 
 # --- trouble -----------------------------------------------------------------------------------------------------
 
 
 def _is_full(error: BaseException) -> bool:
-    return (isinstance(error, OSError) and error.errno in _FULL) or any(text in str(error) for text in _FULL_TEXT)
+    return (isinstance(error, OSError) and error.errno in FULL) or any(text in str(error) for text in _FULL_TEXT)
 
 
 def _full(root: Path) -> UserError:

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, ValidationError
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
@@ -21,7 +21,7 @@ from smllmun_bench.store.hashing import Json, digest, file_digest, files_below
 
 LAYOUT = "v1"
 MANIFEST = "manifest.json"
-RESERVED = ("locks", "tmp")
+RESERVED = ("locks", "tmp", "damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,17 @@ class Request:
         return digest(self.as_json())
 
 
+def _inside(name: str) -> str:
+    """A plain relative name: a manifest that somebody wrote by hand leads to no file outside its folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or path.as_posix() != name or name in (".", MANIFEST):
+        raise ValueError(f"{name!r} is not a file of this folder")
+    return name
+
+
+OutputName = Annotated[str, AfterValidator(_inside)]
+
+
 class Output(Frozen):
     sha256: str
     bytes: int
@@ -61,7 +72,7 @@ class StageManifest(Frozen):
     version: int
     key: str
     request: dict[str, JsonValue]
-    outputs: dict[str, Output]
+    outputs: dict[OutputName, Output]
     output_digest: str
     environment: Environment
     seconds: float
@@ -152,20 +163,23 @@ def _read_manifest(folder: Path) -> StageManifest | str:
     return manifest
 
 
-def read_entry(folder: Path, key: str) -> StoredStage:
+def manifest_of(folder: Path) -> StageManifest:
+    """What a folder says about itself; its files are not read. Raises UserError where that is damaged."""
     manifest = _read_manifest(folder)
     if isinstance(manifest, str):
-        raise _damaged(folder, MANIFEST, manifest)
-    for name, output in manifest.outputs.items():
-        path = folder / name
-        if not path.is_file():
-            raise _damaged(folder, name, "missing")
-        if path.stat().st_size != output.bytes:
-            raise _damaged(folder, name, f"{path.stat().st_size} bytes, expected {output.bytes}")
-    return StoredStage(folder, key, manifest)
+        raise _damaged(Fault(folder / MANIFEST, manifest))
+    return manifest
 
 
-def faults_of(folder: Path) -> Iterator[Fault]:
+def read_entry(folder: Path, sha256: Callable[[Path], str] = file_digest) -> StoredStage:
+    """A finished folder, every byte of it checked. Raises UserError for the first fault."""
+    for fault in faults_of(folder, sha256):
+        raise _damaged(fault)
+    return StoredStage(folder, folder.name, manifest_of(folder))
+
+
+def faults_of(folder: Path, sha256: Callable[[Path], str] = file_digest) -> Iterator[Fault]:
+    """Whatever in the folder is not what its manifest says; reads every byte, by `sha256`."""
     manifest = _read_manifest(folder)
     if isinstance(manifest, str):
         yield Fault(folder / MANIFEST, manifest)
@@ -180,15 +194,18 @@ def faults_of(folder: Path) -> Iterator[Fault]:
     for name in sorted(present - manifest.outputs.keys()):
         yield Fault(folder / name, "not in the manifest")
     for name, output in manifest.outputs.items():
+        path = folder / name
         if name not in present:
-            yield Fault(folder / name, "missing")
-        elif file_digest(folder / name) != output.sha256:
-            yield Fault(folder / name, "its bytes are not those that were made")
+            yield Fault(path, "missing")
+        elif path.stat().st_size != output.bytes:
+            yield Fault(path, f"{path.stat().st_size} bytes, expected {output.bytes}")
+        elif sha256(path) != output.sha256:
+            yield Fault(path, "its bytes are not those that were made")
 
 
-def _damaged(folder: Path, name: str, what: str) -> UserError:
+def _damaged(fault: Fault) -> UserError:
     return UserError(
-        f"damaged file in the store: {what}",
-        where=str(folder / name),
-        fix=f"remove {folder} and run again; `smllmun-bench store verify` checks the rest",
+        f"damaged file in the store: {fault.what}",
+        where=str(fault.path),
+        fix="`smllmun-bench store verify` for all that is damaged; a run sets it aside and makes it again",
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from smllmun_bench.errors import UserError
 from smllmun_bench.store import hashing
 from smllmun_bench.store.environment import environment, git_commit
-from smllmun_bench.store.hashing import HashMemo, canonical_json, differences, digest, file_digest, folder_digest
+from smllmun_bench.store.hashing import HashMemo, canonical_json, digest, file_digest, folder_digest
 from smllmun_bench.store.store import Request
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -76,13 +76,6 @@ def test_each_field_of_a_request_moves_its_key(inputs: dict[str, hashing.Json], 
     assert Request("b", 1, inputs).key != key
 
 
-def test_differences_are_named_by_their_place() -> None:
-    old: hashing.Json = {"a": {"b": 1, "c": [1]}, "d": "x", "same": 1}
-    new: hashing.Json = {"a": {"b": 1.0, "c": [1]}, "e": "y" * 100, "same": 1}
-    assert differences(old, new) == ["a.b: 1 -> 1.0", 'd: removed "x"', f'e: added "{"y" * 56}…']
-    assert differences(old, old) == []
-
-
 def test_folders_by_name_and_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name / "sub").mkdir(parents=True)
@@ -99,16 +92,16 @@ def test_folders_by_name_and_bytes(tmp_path: Path) -> None:
 
 
 def test_the_memo_reads_a_settled_file_once(tmp_path: Path) -> None:
-    """Same size and mtime: the memo does not look again, also from another process; another mtime: it does."""
-    path, database = tmp_path / "a", tmp_path / "memo.sqlite"
+    """Same size and mtime: the memo does not look again; another mtime: it does."""
+    path, memo = tmp_path / "a", HashMemo()
     path.write_text("old")
     os.utime(path, (1000, 1000))
-    known = HashMemo(database).file(path)
+    known = memo.file(path)
     path.write_text("new")
     os.utime(path, (1000, 1000))
-    assert HashMemo(database).file(path) == known == hashlib.sha256(b"old").hexdigest()
+    assert memo.file(path) == known == hashlib.sha256(b"old").hexdigest()
     os.utime(path, (1001, 1001))
-    assert HashMemo(database).file(path) == file_digest(path) == hashlib.sha256(b"new").hexdigest()
+    assert memo.file(path) == file_digest(path) == hashlib.sha256(b"new").hexdigest()
 
 
 def test_the_memo_does_not_trust_a_file_that_was_just_written(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.store import upkeep
 from smllmun_bench.store.overlays import FinishedStore, FreshStore, copy_layer
 from smllmun_bench.store.store import Request, Store, StoredStage
 
@@ -55,7 +56,7 @@ def test_a_copied_layer_is_found_and_whole_and_names_no_host(tmp_path: Path) -> 
     found = behind.find(MODEL)
     assert found is not None
     assert (answer(found), found.digest) == ("kept", entry.digest)
-    assert behind.verify() == []
+    assert upkeep.verify(behind) == []
     assert json.loads((found.path / "manifest.json").read_text())["environment"]["host"] == ""
 
 

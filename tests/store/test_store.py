@@ -1,6 +1,7 @@
 """The store keeps its word when processes die, disks fill and bytes flip. Real processes, real folders."""
 
 import errno
+import hashlib
 import json
 import multiprocessing
 import os
@@ -15,11 +16,15 @@ from pathlib import Path
 import pytest
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.store import upkeep
+from smllmun_bench.store.atomic import atomic_write
 from smllmun_bench.store.hashing import folder_digest
-from smllmun_bench.store.store import Action, Request, StageEvent, Store, atomic_write, default_root
+from smllmun_bench.store.store import Action, Request, StageEvent, Store, default_root
+from smllmun_bench.store.stored_stage import Fault
 
 STEPS = ("before make", "made", "synced", "manifest", "renamed")
 REQUEST = Request("train", 1, {"lr": 0.1, "items": "abc"})
+KEYS = (REQUEST.key,)
 
 
 def make(folder: Path) -> None:
@@ -53,7 +58,7 @@ def test_made_once_then_reused(store: Store) -> None:
     assert first.manifest.outputs["sub/weights.bin"].bytes == 5
     assert first.manifest.peak_memory_mb > 1
     assert json.loads((first.path / "manifest.json").read_text())["schema"] == 1
-    assert store.verify() == []
+    assert upkeep.verify(store) == []
 
 
 def test_the_output_digest_is_that_of_the_bytes_alone(store: Store) -> None:
@@ -98,10 +103,13 @@ def test_kill_9_between_any_two_steps_is_safe(store: Store, step: str) -> None:
     assert done.returncode == -signal.SIGKILL
     finished = step == "renamed"
     assert (store.find(REQUEST) is not None) == finished
+    upkeep.sweep(store)
+    assert list((store.root / "v1" / "tmp").iterdir()) == []
     entry = store.get_or_make(REQUEST, never if finished else make)
     assert entry.digest == Store(store.root / "other").get_or_make(REQUEST, make).digest
-    assert store.verify() == []
-    assert store.gc() == []
+    assert upkeep.verify(store) == []
+    assert upkeep.collect(store, keep=KEYS) == []
+    assert not [name for name in files(store.root) if name.endswith((".holder", ".tmp"))]
 
 
 def test_every_step_is_a_checkpoint(tmp_path: Path) -> None:
@@ -170,7 +178,7 @@ def test_a_full_disk_is_one_sentence_and_the_store_stays_valid(store: Store, err
         store.get_or_make(REQUEST, fill)
     assert str(store.root) in str(caught.value)
     assert store.find(REQUEST) is None
-    assert store.verify() == []
+    assert upkeep.verify(store) == []
     assert store.find(Request("other", 1, {})) == before
 
 
@@ -192,53 +200,93 @@ def test_one_flipped_byte_is_named(store: Store) -> None:
     entry = store.get_or_make(REQUEST, make)
     victim = entry.path / "sub" / "weights.bin"
     victim.write_bytes(b"12344")
-    assert [(fault.path, fault.what) for fault in store.verify()] == [
-        (victim, "its bytes are not those that were made")
-    ]
+    assert upkeep.verify(store) == [Fault(victim, "its bytes are not those that were made")]
 
 
 def test_missing_and_additional_files_are_named(store: Store) -> None:
     entry = store.get_or_make(REQUEST, make)
     (entry.path / "log.txt").unlink()
     (entry.path / "more.txt").write_text("")
-    assert {(fault.path.name, fault.what) for fault in store.verify()} == {
+    assert {(fault.path.name, fault.what) for fault in upkeep.verify(store)} == {
         ("log.txt", "missing"),
         ("more.txt", "not in the manifest"),
     }
 
 
-def test_a_cut_file_is_an_error_when_found(store: Store) -> None:
+def _bytes(name: str, content: bytes) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(content) and None
+
+
+def _manifest(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+OUTSIDE = {"sha256": hashlib.sha256(b"12345").hexdigest(), "bytes": 5}
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (_bytes("sub/weights.bin", b"12344"), "its bytes are not those that were made"),
+        (_bytes("sub/weights.bin", b"1"), "1 bytes, expected 5"),
+        (_bytes("log.txt", b"enod\n"), "its bytes are not"),
+        (_bytes("more.txt", b"x"), "not in the manifest"),
+        (lambda folder: (folder / "log.txt").unlink(), "missing"),
+        (lambda folder: (folder / "link").symlink_to("log.txt"), "not a plain file"),
+        (_bytes("manifest.json", b"\x00"), "not a manifest"),
+        (_bytes("manifest.json", b"{}"), "not a manifest"),
+        (_manifest(schema=2), "not a manifest"),
+        (_manifest(output_digest="0" * 32), "output_digest does not fit"),
+        (_manifest(outputs={"../outside": OUTSIDE}), "not a file of this folder"),
+        (_manifest(outputs={"sub/../../../outside": OUTSIDE}), "not a file of this folder"),
+        (_manifest(outputs={"/etc/passwd": OUTSIDE}), "not a file of this folder"),
+        (_manifest(request={"stage": "train", "version": 1, "inputs": {"lr": 0.2}}), "does not belong to this key"),
+    ],
+)
+def test_damage_is_named_set_aside_and_made_again(store: Store, damage: Callable[[Path], None], what: str) -> None:
+    """Found by another process than the one that made it, as the next run is; what was damaged is kept to be seen."""
     entry = store.get_or_make(REQUEST, make)
-    (entry.path / "sub" / "weights.bin").write_bytes(b"1")
-    with pytest.raises(UserError, match="1 bytes, expected 5") as caught:
-        store.find(REQUEST)
-    assert f"remove {entry.path} " in caught.value.fix
+    (entry.path.parent / "outside").write_bytes(b"12345")
+    damage(entry.path)
+    next_run, events = Store(store.root), list[StageEvent]()
+    assert what in upkeep.verify(next_run)[0].what
+    again = next_run.get_or_make(REQUEST, make, on_event=events.append)
+    assert [event.action for event in events] == [Action.DAMAGED, Action.MADE]
+    assert str(entry.path) in events[0].detail
+    assert what in events[0].detail
+    assert (again.path, again.digest) == (entry.path, entry.digest)
+    assert upkeep.verify(next_run) == []
+    (aside,) = (store.root / "v1" / "damaged").iterdir()
+    assert aside.name.startswith(REQUEST.key)
+    assert [gone.folder for gone in upkeep.collect(next_run, keep=KEYS)] == [aside]
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"schema": 2}', "\x00"])
-def test_a_broken_manifest_is_an_error_and_a_fault(store: Store, content: str) -> None:
+def test_damage_of_a_file_that_was_read_already_is_seen_too(store: Store) -> None:
     entry = store.get_or_make(REQUEST, make)
-    (entry.path / "manifest.json").write_text(content)
-    with pytest.raises(UserError, match="not a manifest"):
-        store.find(REQUEST)
-    assert [fault.path for fault in store.verify()] == [entry.path / "manifest.json"]
+    assert store.find(REQUEST) == entry
+    (entry.path / "sub" / "weights.bin").write_bytes(b"12344")
+    assert store.find(REQUEST) is None
 
 
-def test_a_manifest_of_another_request_is_an_error(store: Store) -> None:
-    entry = store.get_or_make(REQUEST, make)
-    other = store.get_or_make(Request("train", 1, {"lr": 0.2}), make)
-    (entry.path / "manifest.json").write_bytes((other.path / "manifest.json").read_bytes())
-    with pytest.raises(UserError, match="does not belong to this key"):
-        store.find(REQUEST)
+def test_a_damaged_folder_that_ships_is_passed_over(store: Store, tmp_path: Path) -> None:
+    shipped = Store(tmp_path / "shipped").get_or_make(REQUEST, make)
+    (shipped.path / "log.txt").write_bytes(b"enod\n")
+    mine = Store(store.root, [tmp_path / "shipped"]).get_or_make(REQUEST, make)
+    assert mine.path.is_relative_to(store.root)
+    assert (shipped.path / "log.txt").read_bytes() == b"enod\n"
 
 
 def test_a_folder_without_manifest_is_not_there_and_is_replaced(store: Store) -> None:
     entry = store.get_or_make(REQUEST, make)
     (entry.path / "manifest.json").unlink()
     assert store.find(REQUEST) is None
-    assert [fault.what for fault in store.verify()] == ["no manifest: not finished, or damaged; never read"]
+    assert [fault.what for fault in upkeep.verify(store)] == ["no manifest: not finished, or damaged; never read"]
     assert store.get_or_make(REQUEST, make).digest == entry.digest
-    assert store.verify() == []
+    assert upkeep.verify(store) == []
 
 
 def test_a_stage_may_not_write_the_manifest(store: Store) -> None:
@@ -259,75 +307,17 @@ def test_shipped_layers_are_read_and_never_written(store: Store, tmp_path: Path)
     assert layered.get_or_make(REQUEST, never) == entry
     assert not (tmp_path / "mine").exists()
     mine = layered.get_or_make(Request("train", 2, {}), make)
-    assert layered.gc(keep=()) == [mine.path]
+    assert [gone.folder for gone in upkeep.collect(layered)] == [mine.path]
     assert files(shipped.root) == before
-
-
-def test_resume_hands_over_what_was_finished(store: Store) -> None:
-    def interrupted(folder: Path) -> None:
-        atomic_write(folder / "part-0", "a")
-        (folder / ".part-1.7.abc.tmp").write_text("half")
-        raise KeyboardInterrupt
-
-    def resumed(folder: Path) -> None:
-        assert files(folder) == {"part-0"}
-        atomic_write(folder / "part-1", "b")
-
-    with pytest.raises(KeyboardInterrupt):
-        store.get_or_make(REQUEST, interrupted, resume=True)
-    assert store.find(REQUEST) is None
-    assert set(store.get_or_make(REQUEST, resumed, resume=True).manifest.outputs) == {"part-0", "part-1"}
-
-
-def test_without_resume_an_interrupted_attempt_is_forgotten(store: Store) -> None:
-    def interrupted(folder: Path) -> None:
-        atomic_write(folder / "part-0", "a")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.get_or_make(REQUEST, interrupted, resume=True)
-    assert set(store.get_or_make(REQUEST, make).manifest.outputs) == {"sub/weights.bin", "log.txt"}
-    assert store.gc() == []
-
-
-def test_gc_keeps_what_runs_used_and_what_is_being_made(store: Store) -> None:
-    kept, dropped = (store.get_or_make(Request("train", 1, {"seed": seed}), make) for seed in (0, 1))
-    store.record_run("toy npo/5 %", [kept.key])
-    dead = store.root / "v1" / "tmp" / f"{dropped.key}.1.abc"
-    dead.mkdir()
-
-    def collect(folder: Path) -> None:
-        assert store.gc(keep=store.recorded_keys(), dry_run=True) == [dead, dropped.path]
-        assert store.gc(keep=store.recorded_keys()) == [dead, dropped.path]
-        assert folder.is_dir()  # of a live process
-        make(folder)
-
-    store.get_or_make(REQUEST, collect)
-    assert store.find(Request("train", 1, {"seed": 0})) == kept
-    assert store.find(Request("train", 1, {"seed": 1})) is None
-    assert store.gc() == []
-    assert store.verify() == []
-
-
-def test_gc_does_not_guess_what_a_strange_run_file_kept(store: Store) -> None:
-    store.record_run("a", []).write_text("[]")
-    with pytest.raises(UserError, match="not a record of a run"):
-        store.recorded_keys()
-
-
-def test_nearest_names_the_field_that_differs(store: Store) -> None:
-    assert store.nearest(REQUEST) is None
-    store.get_or_make(Request("train", 1, {"lr": 0.5, "items": "xyz"}), make)
-    near = store.get_or_make(Request("train", 1, {"lr": 0.2, "items": "abc"}), make)
-    assert store.nearest(REQUEST) == (near, ["inputs.lr: 0.2 -> 0.1"])
 
 
 def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     atomic_write(path, "old é")
     monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(UserError, match="full") as caught:
         atomic_write(path, b"new")
+    assert "store gc" in caught.value.fix
     assert path.read_text(encoding="utf-8") == "old é"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -339,7 +329,7 @@ def test_default_root_follows_the_environment() -> None:
     assert default_root({}) == Path.home() / ".cache" / "smllmun-bench"
 
 
-@pytest.mark.parametrize("stage", ["tmp", "locks", "", "a/b", "..", "A"])
+@pytest.mark.parametrize("stage", ["tmp", "locks", "damaged", "", "a/b", "..", "A"])
 def test_a_stage_has_a_plain_name(stage: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
         Request(stage, 1, {})
