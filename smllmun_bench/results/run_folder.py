@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.scored_items import read_scored_items, score_of
 from smllmun_bench.schema import Score
-from smllmun_bench.store.atomic import atomic_write, put_folder, writing
+from smllmun_bench.store.atomic import atomic_write, put_folder, writable_folder, writing
 
 ITEMS, SCORES = "items.parquet", "scores.json"
 LOCK = ".lock"
@@ -73,20 +74,29 @@ def replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None
     """
     if runtime.rank() > 0:
         return final
-    with writing(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(final.parent / LOCK):
-            _sweep(final.parent)
-            temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.new")
-            temporary.mkdir()
-            try:
-                fill(temporary)
-                atomic_write(temporary / manifests.FILE, record.model_dump_json(indent=1) + "\n")
-                put_folder(temporary, final)
-            except BaseException:
-                shutil.rmtree(temporary, ignore_errors=True)
-                raise
+    with writing(final), _turn(final.parent):
+        temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.new")
+        temporary.mkdir()
+        try:
+            fill(temporary)
+            atomic_write(temporary / manifests.FILE, record.model_dump_json(indent=1) + "\n")
+            put_folder(temporary, final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
     return final
+
+
+@contextmanager
+def _turn(output: Path) -> Iterator[None]:
+    """One writer at a time, which first removes what killed ones left."""
+    lock = writable_folder(output) / LOCK
+    with FileLock(lock):
+        try:
+            _sweep(output)
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # whoever waits for it sees that it is gone, and takes the next
 
 
 def _sweep(output: Path) -> None:

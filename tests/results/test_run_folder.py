@@ -74,7 +74,7 @@ def test_two_writers_and_a_reader_of_one_folder_all_end_well(tmp_path: Path) -> 
     over.set()
     reader.join()
     assert failures == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "npo-toy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["npo-toy"]
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), RuntimeError("boom")])
@@ -88,7 +88,7 @@ def test_a_failing_write_leaves_the_old_run_and_nothing_else(tmp_path: Path, fai
     with pytest.raises(type(failure)):
         replace_folder(final, record(), fail)
     assert (final / "scores.json").read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "npo-toy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["npo-toy"]
 
 
 KILLED = textwrap.dedent("""
@@ -106,7 +106,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(tmp_path: Path) -> None:
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert [path.suffix for path in tmp_path.iterdir() if path.name != ".lock"] == [".new"]
     replace_folder(tmp_path / "other", record(), filled("x"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other"]
 
 
 def test_a_run_that_was_being_replaced_comes_back_and_folders_of_others_stay(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_run_that_was_being_replaced_comes_back_and_folders_of_others_stay(tmp
     final.rename(tmp_path / ".npo-toy.00c0ffee.old")  # killed between two renames, where folders cannot be exchanged
     (tmp_path / ".mine.old").mkdir()
     replace_folder(tmp_path / "other", record(), filled("x"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.old", "npo-toy", "other"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.old", "npo-toy", "other"]
     assert json.loads((final / manifests.FILE).read_text())["run_id"] == "npo-toy"
 
 
@@ -123,7 +123,7 @@ def test_without_an_exchange_of_folders_it_is_two_renames(tmp_path: Path, monkey
     for text in ("old", "new"):
         final = replace_folder(tmp_path / "npo-toy", record(), filled(text))
     assert (final / "scores.json").read_text() == "new"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "npo-toy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["npo-toy"]
 
 
 def test_a_full_disk_and_a_file_in_the_way_are_one_message(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_full_disk_and_a_file_in_the_way_are_one_message(tmp_path: Path) -> No
     with pytest.raises(UserError, match="No space left") as caught:
         replace_folder(tmp_path / "npo-toy", record(), full)
     assert "store gc" in caught.value.fix
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert [path.name for path in tmp_path.iterdir()] == []
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written") as caught:
         replace_folder(tmp_path / "file" / "npo-toy", record(), filled("x"))
