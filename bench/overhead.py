@@ -28,7 +28,7 @@ MODEL = "model: "
 # module, attribute or Class.method, part. Names are patched where they are looked up.
 PARTS = (
     ("store.store", "Store.find", "store"),
-    ("store.store", "Store.record_run", "store"),
+    ("store.upkeep", "record_run", "store"),
     ("store.store", "seal", "hashing and sealing"),
     ("stages.predicting", "read_predictions", "store"),
     ("stages.loader", "reference", "hashing and sealing"),
