@@ -10,10 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from smllmun_bench.data.published import Entry
-from smllmun_bench.data.rows import UNDERSTANDING, RowSource, requested
+from PIL import Image
+
+from smllmun_bench.data.identity import near_id
+from smllmun_bench.data.published import Entry, PublishedSource
+from smllmun_bench.data.rows import UNDERSTANDING, RowSource, Use, requested
 from smllmun_bench.data.source import Source, Split
 from smllmun_bench.errors import UserError
+from smllmun_bench.metrics.choice import right_choices
 from smllmun_bench.metrics.text import bare, normalise, occurs
 from smllmun_bench.schema import Fold, Item, Kind, Role
 
@@ -21,6 +25,7 @@ EXAMPLES = 3
 SHORTEST = 3  # characters of an answer that is looked for in its question
 FORGOTTEN = (Role.FORGET, Role.UNDERSTANDING_FORGET)
 RETAINED = (Role.RETAIN, Role.UNDERSTANDING_RETAIN)
+MISSING = ("nan", "NaN", "NAN", "NaT", "<NA>")  # how tables write what is not there
 
 
 @dataclass
@@ -79,7 +84,9 @@ def check(source: Source, *, images: bool = True, forgets: bool = True) -> Repor
 
     `forgets`: whether the task has anything to forget.
     """
-    look = _Look(source.image if images else None, _bytes_of(source) if images else None)
+    if isinstance(source, PublishedSource):
+        source.check_examples()
+    look = _Look(source.image if images else None)
     for entry in entries(source):
         look.at(entry)
     return look.report(source.name, forgets)
@@ -111,47 +118,42 @@ def _with_role(item: Item, role: Role) -> Item:
     return replace(item, role=role)
 
 
-def _bytes_of(source: Source) -> Callable[[str], bytes] | None:
-    return getattr(source, "image_bytes", None)
-
-
 class _Look:
     """Keeps 64-bit hashes of what it saw, so that a million items cost some ten megabytes a set."""
 
-    def __init__(self, opened: Callable[[str], Any] | None, stored: Callable[[str], bytes] | None) -> None:
-        self._open, self._stored = opened, stored
+    def __init__(self, opened: Callable[[str], Image.Image] | None) -> None:
+        self._open = opened
         self._rows: Counter[tuple[str, str, str, str]] = Counter()
         self._ids: set[int] = set()
         self._contents: set[int] = set()
         self._asked: dict[int, bool] = {}  # question with its pictures and answer -> was it of the forgotten
         self._people: dict[Role, set[str]] = defaultdict(set)
-        self._pictures: set[int] = set()
-        self._pictures_of: dict[bool, set[bytes]] = {True: set(), False: set()}
-        self._shared: set[bytes] = set()
+        self._pictures: dict[int, int] = {}  # reference -> what it shows
+        self._pictures_of: dict[bool, set[int]] = {True: set(), False: set()}
+        self._shared: set[int] = set()
         self._findings: dict[str, Finding] = {}
 
     def at(self, entry: Entry) -> None:
         item = entry.item
         self._rows["+".join(entry.uses), item.role.value, item.modality.value, item.kind.value] += 1
-        self._people[item.role].add(item.entity_id)
-        self._repeats(item, entry.uses)
+        side = None if entry.uses == (Use.MEMORISE,) else _side(item.role)
+        if entry.uses != (Use.MEMORISE,):
+            self._people[item.role].add(item.entity_id)
+        self._repeats(item, entry.uses, tuple(self._picture(ref, item, side) for ref in item.images), side)
         self._answer(item)
-        for ref in item.images:
-            self._picture(ref, item)
 
     def _note(self, what: str, example: str, *, fault: bool) -> None:
         self._findings.setdefault(what, Finding(what, fault)).add(example)
 
-    def _repeats(self, item: Item, uses: tuple[str, ...]) -> None:
+    def _repeats(self, item: Item, uses: tuple[str, ...], shown: tuple[int, ...], side: bool | None) -> None:
         own = hash(item.item_id)
         if own in self._ids:
             self._note("item id stands twice", item.item_id, fault=True)
         self._ids.add(own)
-        content = hash((item.question, item.images, item.answer, item.entity_id, uses))
+        content = hash((item.question, shown, item.answer, item.entity_id, uses))
         if content in self._contents and item.role is not Role.TEST:
             self._note("same question, pictures and answer of one entity", item.item_id, fault=False)
-        anybody = hash((item.question, item.images, item.answer))
-        side = _side(item.role)
+        anybody = hash((item.question, shown, item.answer))
         if side is not None:
             if self._asked.get(anybody, side) is not side:
                 self._note("question stands on both sides of the request", item.item_id, fault=True)
@@ -160,12 +162,17 @@ class _Look:
 
     def _answer(self, item: Item) -> None:
         for key in ("question", "answer", "entity_id"):
-            if not getattr(item, key).strip():
+            text = getattr(item, key).strip()
+            if not text:
                 self._note(f"{key} is empty", item.item_id, fault=True)
+            if text in MISSING:
+                self._note(f"{key} is the text of a missing value", f"{item.item_id}: {text!r}", fault=True)
         if item.kind is Kind.CHOICE:
             times = item.choices.count(item.answer)
-            if times == 0:
+            if times == 0 and not right_choices(item.answer, item.choices):
                 self._note("the answer is none of the choices", item.item_id, fault=True)
+            elif times == 0 and len(item.answer.strip()) == 1:
+                self._note("the answer is a letter: the choice of that letter counts", item.item_id, fault=False)
             elif times > 1:
                 self._note("the answer stands among the choices more than once", item.item_id, fault=False)
         elif item.kind in (Kind.OPEN, Kind.CLOZE):
@@ -173,31 +180,34 @@ class _Look:
             if len(answer) >= SHORTEST and occurs(normalise(item.question), answer):
                 self._note("the answer stands in the question", f"{item.item_id}: {item.answer!r}", fault=False)
 
-    def _picture(self, ref: str, item: Item) -> None:
-        if hash(ref) in self._pictures:
-            return
-        self._pictures.add(hash(ref))
-        if self._open is None:
-            return
-        try:
-            self._open(ref)
-            content = hashlib.sha256(self._stored(ref)).digest()[:16] if self._stored is not None else ref.encode()
-        except UserError as error:
-            self._note("picture is missing or broken", f"{item.item_id}: {error.what} ({error.where})", fault=True)
-            return
-        side = _side(item.role)
-        if side is None:
-            return
+    def _picture(self, ref: str, item: Item, side: bool | None) -> int:
+        """What a picture shows, as a hash of its pixels; of its reference where none is opened, or it is broken."""
+        own = hash(ref)
+        if own not in self._pictures:
+            self._pictures[own] = own if self._open is None else self._pixels(self._open, ref, item)
+        content = self._pictures[own]
+        if side is None or self._open is None:
+            return content
         if content in self._pictures_of[not side] and content not in self._shared:
             self._shared.add(content)
             self._note("picture is shown on both sides of the request", f"{item.item_id}: {ref}", fault=False)
         self._pictures_of[side].add(content)
+        return content
+
+    def _pixels(self, opened: Callable[[str], Image.Image], ref: str, item: Item) -> int:
+        try:
+            image = opened(ref)
+        except UserError as error:
+            self._note("picture is missing or broken", f"{item.item_id}: {error.what} ({error.where})", fault=True)
+            return hash(ref)
+        return hash((image.size, hashlib.blake2b(image.tobytes(), digest_size=16).digest()))
 
     def report(self, name: str, forgets: bool) -> Report:
         gone = {person for role in FORGOTTEN for person in self._people[role]}
         kept = {person for role in RETAINED for person in self._people[role]}
         for person in sorted(gone & kept):
             self._note("entity is forgotten and retained", person, fault=True)
+        self._alike(gone, kept)
         if forgets:
             for role, people in ((Role.FORGET, gone), (Role.RETAIN, kept)):
                 if not people:
@@ -207,6 +217,17 @@ class _Look:
         counts = {role.value: len(self._people[role]) for role in Role if self._people[role]}
         findings = sorted(self._findings.values(), key=lambda finding: (not finding.fault, finding.what))
         return Report(name, self._rows, counts, len(self._pictures), self._open is not None, findings)
+
+    def _alike(self, gone: set[str], kept: set[str]) -> None:
+        """Names that differ in case, blanks, leading zeros or `.0` alone: one person twice, by all appearance."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for person in sorted(gone | kept):
+            names[near_id(person)].append(person)
+        for alike in names.values():
+            if len(alike) > 1:
+                split = any(one in gone for one in alike) and any(one in kept for one in alike)
+                what = "entities with almost the same name" + (" are forgotten and retained" if split else "")
+                self._note(what, " and ".join(map(repr, alike)), fault=split)
 
 
 def _side(role: Role) -> bool | None:

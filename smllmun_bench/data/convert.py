@@ -22,9 +22,7 @@ configs:
 - config_name: items
   data_files: items/train.parquet
   default: true
-- config_name: photos
-  data_files: photos/train.parquet
----
+{photos}---
 
 # {name}, converted
 
@@ -32,6 +30,11 @@ Items of `{name}` in the canonical format of S-MLLMUn Bench, with the pictures a
 that the published split gives; `use` is `train`, `evaluate` or `both`.
 
 Licence of the source: {licence}. Converting changes nothing about it: do not pass this folder on unless it allows that.
+"""
+
+_PHOTOS = """\
+- config_name: photos
+  data_files: photos/train.parquet
 """
 
 
@@ -55,10 +58,12 @@ def convert(source: Source, out: Path, *, licence: str) -> tuple[int, int]:
 
     with whole_folder(out) as folder:
         _stream(folder / "items" / "train.parquet", items(), item_features())
-        opened = _opener(source)
-        stored = ({"ref": ref, "image": {"bytes": opened(ref), "path": None}} for ref in photos)
-        _stream(folder / "photos" / "train.parquet", stored, photo_features())
-        (folder / "README.md").write_text(_CARD.format(name=source.name, licence=licence), encoding="utf-8")
+        if photos:  # a set in words alone has none, and `datasets` does not load an empty table
+            opened = _opener(source)
+            stored = ({"ref": ref, "image": {"bytes": opened(ref), "path": None}} for ref in photos)
+            _stream(folder / "photos" / "train.parquet", stored, photo_features())
+        card = _CARD.format(name=source.name, licence=licence, photos=_PHOTOS if photos else "")
+        (folder / "README.md").write_text(card, encoding="utf-8")
     return len(seen), len(photos)
 
 

@@ -1,29 +1,33 @@
-"""Reads a canonical folder, ours or anybody's: rows and photos as Parquet, by way of the `datasets` library.
+"""Reads a canonical folder, ours or anybody's: rows and photos as Parquet, in the places that its data card names.
 
 `smllmun.write_folder` writes one. What does not fit is said with file, row and key, all faults of the rows at once.
+`datasets` loads such a folder too, but is not asked to: it would follow a card to addresses and out of the folder.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from smllmun_bench.data.hf import COLUMNS, PUBLISHED, quiet
-from smllmun_bench.data.images import decode
+from smllmun_bench.data.confined import contained, relative
+from smllmun_bench.data.hf import COLUMNS, PUBLISHED
+from smllmun_bench.data.identity import normal_id
+from smllmun_bench.data.images import StoredImages
+from smllmun_bench.data.pixels import decode
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource
 from smllmun_bench.data.rows import MEMORY, UNDERSTANDING, Row, RowSource, Use, check_percent
-from smllmun_bench.data.source import digest_of
 from smllmun_bench.data.synthetic.profiles import FOLDS
+from smllmun_bench.data.table_files import Ref, find, parquet_columns, raw_rows
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Role
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 _FAULTS_SHOWN = 8
 
@@ -38,8 +42,9 @@ def canonical_folder(path: Path, forget_percent: int = 10) -> RowSource | Publis
     path = Path(path)
     if not path.is_dir():
         raise UserError("there is no such folder", where=str(path), fix="`write_folder` makes one")
-    photos = _Photos(path, _load(path, "photos"))
-    lines = _read_lines(path, _load(path, "items"))
+    lines = _read_lines(path, _files(path, "items"))
+    shown = any(line.images for line in lines)
+    photos = _Photos(path, _files(path, "photos", optional=not shown))  # a set in words alone has none
     photos.check_refs([line.item for line in lines])
     published = {line.fold == PUBLISHED for line in lines}
     if published == {True}:
@@ -60,7 +65,7 @@ class _Line(BaseModel):
 
     item_id: str
     benchmark: str
-    entity_id: str
+    entity_id: Annotated[str, AfterValidator(normal_id)]
     role: Role
     modality: Modality
     kind: Kind
@@ -97,8 +102,8 @@ class _Line(BaseModel):
         published = self.fold == PUBLISHED
         if not published and self.role not in (*MEMORY, *UNDERSTANDING):
             yield "role", f"{self.role.value!r} is neither memory nor understanding"
-        if not published and self.use == "both":
-            yield "use", f"'both' belongs to the fold {PUBLISHED!r}"
+        if not published and self.use in ("both", Use.MEMORISE):
+            yield "use", f"{str(self.use)!r} belongs to the fold {PUBLISHED!r}"
         if self.fold not in (*FOLDS, PUBLISHED):
             yield "fold", f"{self.fold!r} is none of {', '.join((*FOLDS, PUBLISHED))}"
         if (self.fold in ("forget", "validation")) != (self.forget_rank is not None):
@@ -112,10 +117,10 @@ class _Line(BaseModel):
             yield "images", f"{len(self.images)} images do not fit the modality {self.modality.value!r}"
 
 
-def _read_lines(path: Path, table: "Dataset") -> list[_Line]:
+def _read_lines(path: Path, files: Sequence[Path]) -> list[_Line]:
     where = f"{path}, config 'items'"
-    _check_columns(table.column_names, COLUMNS, where)
     lines, faults = [], []
+    table = (values for file in files for values in _table_rows(path, file, COLUMNS, where))
     for number, stored in enumerate(table):
         try:
             line = _Line.model_validate(stored)
@@ -151,19 +156,20 @@ def _check_columns(found: Sequence[str], wanted: Sequence[str], where: str) -> N
 
 
 class _Photos:
-    """Opens stored images by reference. Only bytes inside the Parquet file count, never a path."""
+    """Opens stored images by reference. Only bytes inside the Parquet files count, never a path."""
 
-    def __init__(self, path: Path, table: "Dataset") -> None:
-        from datasets import Image as ImageFeature
-        from datasets import exceptions
-
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
         self._where = f"{path}, config 'photos'"
-        _check_columns(table.column_names, ("ref", "image"), self._where)
-        try:
-            self._table = table.cast_column("image", ImageFeature(decode=False))
-        except (TypeError, ValueError, exceptions.DatasetsError) as error:
-            raise UserError(f"column 'image' holds no images: {error}", where=self._where) from error
-        self._index = {ref: row for row, ref in enumerate(table["ref"])}
+        self._stored = StoredImages(path)
+        self._rows: dict[str, tuple[str, int]] = {}  # reference -> the row that holds it, counted over all files
+        self._cells: list[str | None] = []
+        for file in files:
+            for values in _table_rows(path, file, ("ref", "image"), self._where):
+                cell = values["image"]
+                if cell is not None and not isinstance(cell, Ref):
+                    raise UserError(f"column 'image' holds no images, found {cell!r}", where=self._where)
+                self._rows.setdefault(str(values["ref"]), (str(values["ref"]), len(self._cells)))
+                self._cells.append(cell)
 
     def __call__(self, ref: str) -> Image.Image:
         data, where = self.data(ref)
@@ -171,15 +177,19 @@ class _Photos:
 
     def data(self, ref: str) -> tuple[bytes, str]:
         """The stored bytes, and where they stand."""
-        if ref not in self._index:
+        if ref not in self._rows:
             raise UserError(f"there is no image {ref!r}", where=self._where)
-        row = self._index[ref]
+        _, row = self._rows[ref]
         where = f"{self._where}, row {row}, key 'image' ({ref})"
-        data = (self._table[row]["image"] or {}).get("bytes")
+        data = self._bytes(row)
         if not data:
             fix = "store the file's bytes, not a path"
             raise UserError("the image is missing: no bytes are stored", where=where, fix=fix)
         return data, where
+
+    def _bytes(self, row: int) -> bytes:
+        cell = self._cells[row]
+        return self._stored.stored_bytes(cell) if cell is not None else b""
 
     def check_refs(self, items: Sequence[Item]) -> None:
         """Raise UserError for rows whose images are not stored."""
@@ -187,7 +197,7 @@ class _Photos:
             (number, "images", f"there is no photo {ref!r}")
             for number, item in enumerate(items)
             for ref in item.images
-            if ref not in self._index
+            if ref not in self._rows
         ]
         if faults:
             raise _faulty(faults, self._where.replace("photos", "items"))
@@ -195,31 +205,90 @@ class _Photos:
     def digest(self, files: Sequence[Path], items: Iterable[Item]) -> str:
         """Identity of all stored images: references and file bytes, whatever the items show."""
         whole = hashlib.sha256()
-        for stored in self._table:
-            whole.update(f"{stored['ref']}\n".encode())
-            whole.update(hashlib.sha256((stored["image"] or {}).get("bytes") or b"").digest())
+        for ref, row in self._rows.values():
+            whole.update(f"{ref}\n".encode())
+            whole.update(hashlib.sha256(self._bytes(row)).digest())
         return whole.hexdigest()
 
 
-def _load(path: Path, config: str) -> "Dataset":
-    from datasets import exceptions, load_dataset
+# -- which files the data card names -----------------------------------------------------------------------------------
 
+
+def _files(path: Path, config: str, *, optional: bool = False) -> list[Path]:
+    """The files of one config: those that the card names, else what lies in the folder of its name."""
     where = f"{path}, config {config!r}"
-    try:
-        with quiet():
-            return load_dataset(str(path), config, split="train", cache_dir=_cache(path))
-    except (FileNotFoundError, ValueError, exceptions.DatasetsError) as error:
-        first = str(error.__cause__ or error).strip().splitlines()[0]
+    patterns = _card_patterns(path, config, where) or [f"{config}/*"]
+    files = [file for pattern in patterns for file in find(path, pattern)]
+    if not files and not optional:
         raise UserError(
-            f"cannot read the folder: {first}", where=where, fix="see README.md of a written one"
-        ) from error
+            f"cannot read the folder: no file for {', '.join(patterns)}",
+            where=where,
+            fix="see README.md of a written one",
+        )
+    return list(dict.fromkeys(files))
 
 
-def _cache(path: Path) -> str:
-    """A cache of this folder as it is now. By default `datasets` (5.2) tells local folders with a data card apart by
-    their last name alone, and hands out the rows of another folder, or of an older state of this one."""
-    from datasets import config
+def _card_patterns(path: Path, config: str, where: str) -> list[str]:
+    """What the front matter of README.md says about a config (its split `train`). Only files in the folder count."""
+    card = path / "README.md"
+    if not card.is_file():
+        return []
+    contained(card, path)
+    head = _FRONT.match(card.read_text(encoding="utf-8", errors="replace"))
+    try:
+        written = YAML(typ="safe", pure=True).load(head[1]) if head else None
+        known = _Card.model_validate(written or {})
+    except (YAMLError, ValidationError, RecursionError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"the data card cannot be read: {first}", where=f"{card}, key 'configs'") from None
+    patterns: list[str] = []
+    for entry in known.configs:
+        if entry.config_name == config:
+            patterns += [str(_below(entry.data_dir, name, where)) for name in entry.patterns]
+    return patterns
 
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    stamps = (f"{file.relative_to(path)} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
-    return str(Path(config.HF_DATASETS_CACHE) / f"smllmun_bench-{digest_of(path.resolve(), *stamps)[:16]}")
+
+def _below(folder: str, name: str, where: str) -> PurePosixPath:
+    return relative(folder, where=where, what="folder") / relative(name, where=where, what="pattern")
+
+
+class _DataFiles(BaseModel):
+    split: str = "train"
+    path: str | list[str]
+
+
+class _Config(BaseModel):
+    config_name: str
+    data_dir: str = ""
+    data_files: str | list[str | _DataFiles] | dict[str, str | list[str]] = Field(default_factory=list)
+
+    @property
+    def patterns(self) -> list[str]:
+        named = self.data_files
+        if isinstance(named, dict):
+            named = [_DataFiles(split=split, path=path) for split, path in named.items()]
+        found: list[str] = []
+        for one in [named] if isinstance(named, str) else named:
+            if isinstance(one, str):
+                found.append(one)
+            elif one.split == "train":
+                found += [one.path] if isinstance(one.path, str) else one.path
+        return found
+
+
+class _Card(BaseModel):
+    configs: list[_Config] = Field(default_factory=list)
+
+
+_FRONT = re.compile(r"\s*---\s*\n(.*?)\n---\s*(?:\n|$)", re.DOTALL)
+
+
+def _table_rows(path: Path, file: Path, columns: Sequence[str], where: str) -> Iterator[dict[str, Any]]:
+    """Rows of one file; with `columns`, which must be all that there are."""
+    rows = raw_rows(file, path)
+    if file.suffix == ".parquet":
+        _check_columns(parquet_columns(file), columns, where)
+    for _, values in rows:
+        if file.suffix != ".parquet":
+            _check_columns(list(values), columns, where)
+        yield values

@@ -4,22 +4,23 @@ A reference is text: `file:faces/7.png`, or `row:forget_5/train-0.parquet:12:ima
 `.n` behind the column where the column holds a list. Nothing is decoded before it is asked for.
 """
 
+import base64
 import hashlib
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from smllmun_bench.data.confined import contained, relative
+from smllmun_bench.data.pixels import decode
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Item
 
-LARGEST_FILE = 32 * 2**20  # bytes of one stored image
-LARGEST_SIDE = 8192  # pixels
-_ROW = re.compile(r"row:(?P<file>.+):(?P<row>\d+):(?P<column>[^:.]+)(?:\.(?P<place>\d+))?")
+_ROW = re.compile(r"row:(?P<file>[^:]+):(?P<row>\d+):(?P<column>[^:.]+)(?:\.(?P<place>\d+))?")
 _GROUPS_KEPT = 2  # row groups of images in memory
 
 
@@ -28,16 +29,27 @@ def file_ref(path: str) -> str:
 
 
 def row_ref(file: str, row: int, column: str, place: int | None = None) -> str:
-    return f"row:{file}:{row}:{column}" + (f".{place}" if place is not None else "")
+    """Colons, and dots of a column's name, are written as in an address, so that a reference can be taken apart."""
+    at = f".{place}" if place is not None else ""
+    return f"row:{_quoted(file, ':')}:{row}:{_quoted(column, ':.')}{at}"
+
+
+def _quoted(name: str, marks: str) -> str:
+    for mark in f"%{marks}":
+        if mark in name:
+            name = name.replace(mark, f"%{ord(mark):02X}")
+    return name
 
 
 class StoredImages:
     """Opens the references of one folder. Paths lead nowhere outside of it."""
 
     def __init__(self, folder: Path, image_folder: str = "") -> None:
-        self._folder, self._images = folder, folder / image_folder
+        self._folder = folder
+        self._images = folder / relative(image_folder, where="key 'image_folder'")
         self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
         self._file = lru_cache(16)(_parquet)
+        self._column = lru_cache(1)(self._read_column)
 
     def __call__(self, ref: str) -> Image.Image:
         """The RGB image. Raises UserError, naming file, row and key, where there is none or it cannot be read."""
@@ -49,15 +61,27 @@ class StoredImages:
         if ref.startswith("file:"):
             path = self._inside(ref.removeprefix("file:"), "image")
             return _read(path), str(path)
-        found = _ROW.fullmatch(ref)
-        if found is None:
-            raise UserError(f"there is no image {ref!r}", where=str(self._folder))
-        place = int(found["place"]) if found["place"] else None
-        where = f"{self._folder / found['file']}, row {found['row']}, key {found['column']!r}"
-        stored = self._cell(found["file"], int(found["row"]), found["column"], where)
+        file, row, column, where, place = self._parts(ref)
+        stored = self._cell(file, row, column, where)
         if place is not None:
             stored = stored[place] if isinstance(stored, list) and place < len(stored) else None
         return self._bytes(stored, where), where
+
+    def _parts(self, ref: str) -> tuple[str, int, str, str, int | None]:
+        """(file, row, column, where that is, place in the cell's list) of a reference to a row."""
+        found = _ROW.fullmatch(ref)
+        if found is None:
+            raise UserError(f"there is no image {ref!r}", where=str(self._folder))
+        file, column, row = unquote(found["file"]), unquote(found["column"]), int(found["row"])
+        where = f"{self._folder / file}, row {row}, key {column!r}"
+        return file, row, column, where, int(found["place"]) if found["place"] else None
+
+    def stored_bytes(self, ref: str) -> bytes:
+        """The bytes inside the row that `ref` names; nothing where the row has a path or nothing at all."""
+        file, row, column, where, _ = self._parts(ref)
+        stored = self._cell(file, row, column, where)
+        found = stored.get("bytes") if isinstance(stored, Mapping) else stored
+        return bytes(found) if isinstance(found, bytes) else b""
 
     def digest(self, files: Sequence[Path], items: Iterable[Item]) -> str:
         """SHA-256 over the bytes of the files and of the image files that items name, wherever the folder lies."""
@@ -72,6 +96,8 @@ class StoredImages:
     def _bytes(self, stored: object, where: str) -> bytes:
         if isinstance(stored, bytes):
             return stored
+        if isinstance(stored, str):
+            return _from_base64(stored, where)
         if isinstance(stored, Mapping):
             if stored.get("bytes"):
                 return bytes(stored["bytes"])
@@ -80,16 +106,21 @@ class StoredImages:
         raise UserError("the image is missing: neither bytes nor a path are stored", where=where)
 
     def _inside(self, name: str, where: str) -> Path:
-        """The file of that name in the folder. Upstream paths may begin with a folder that was not copied along."""
-        pure = PurePosixPath(name.replace("\\", "/"))
-        if pure.is_absolute() or ".." in pure.parts:
-            raise UserError(f"the image path {name!r} leads out of the folder", where=where, fix="a relative path")
-        path = self._images / pure
+        """The file of that name in the folder. Leading folders that were not copied along are dropped."""
+        parts = relative(name, where=where, what="image path").parts
+        path = self._images.joinpath(*parts)
+        for start in range(1, len(parts)):
+            if path.parent.is_dir():
+                break
+            path = self._images.joinpath(*parts[start:])
         if not path.is_file():
-            raise UserError("there is no such image file", where=str(path))
-        return path
+            raise UserError("there is no such image file", where=str(self._images.joinpath(*parts)))
+        return contained(path, self._folder, where=where)
 
     def _cell(self, file: str, row: int, column: str, where: str) -> Any:
+        if not file.endswith(".parquet"):
+            cells = self._column(file, column)
+            return cells[row] if row < len(cells) else None
         starts = self._starts(file)
         group = max((n for n, start in enumerate(starts) if start <= row), default=0)
         try:
@@ -111,31 +142,27 @@ class StoredImages:
         table = self._open(file).read_row_group(group, columns=[column])
         return table.column(column)
 
+    def _read_column(self, file: str, column: str) -> tuple[str, ...]:
+        """The pictures of a text table, still in base64. A set of thousands is some hundred megabytes: one is kept."""
+        from smllmun_bench.data.table_files import separated
+
+        return tuple(separated(self._inside_plain(file), usecols=[column])[column])
+
     def _open(self, file: str) -> Any:
         return self._file(self._inside_plain(file))
 
     def _inside_plain(self, file: str) -> Path:
-        pure = PurePosixPath(file)
-        if pure.is_absolute() or ".." in pure.parts or not (self._folder / pure).is_file():
-            raise UserError("there is no such file", where=str(self._folder / pure))
-        return self._folder / pure
+        path = self._folder / relative(file, where=str(self._folder))
+        if not path.is_file():
+            raise UserError("there is no such file", where=str(path))
+        return contained(path, self._folder)
 
 
-def decode(data: bytes, where: str) -> Image.Image:
-    """The RGB image in these bytes. Raises UserError if it is too large or broken."""
-    if not data:
-        raise UserError("the image is missing: no bytes are stored", where=where)
-    if len(data) > LARGEST_FILE:
-        raise UserError(f"the image file has {len(data)} bytes, more than {LARGEST_FILE}", where=where)
+def _from_base64(text: str, where: str) -> bytes:
     try:
-        image = Image.open(io.BytesIO(data))
-        if max(image.size) > LARGEST_SIDE:
-            raise UserError(
-                f"the image is {image.width} x {image.height}, more than {LARGEST_SIDE} wide or high", where=where
-            )
-        return image.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"the image is broken: {error}", where=where) from error
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        raise UserError(f"the image is no base64: {error}", where=where) from None
 
 
 def _read(path: Path) -> bytes:
@@ -156,11 +183,12 @@ def image_columns(file: Any) -> dict[str, list[str]]:
 
     An empty list means that the bytes are all there is to the column.
     """
+    names = sorted(file.schema_arrow.names, key=len, reverse=True)  # a column's own name may have a dot
     leaves: dict[str, list[str]] = {}
     binary: set[str] = set()
     for number in range(len(file.schema)):
         leaf = file.schema.column(number)
-        top = leaf.path.split(".")[0]
+        top = next(name for name in names if leaf.path == name or leaf.path.startswith(f"{name}."))
         if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type not in ("STRING", "JSON", "ENUM"):
             binary.add(top)
             leaves.setdefault(top, [])

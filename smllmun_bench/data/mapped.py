@@ -7,6 +7,7 @@
 Files are globs below the folder (or folder names), one argument for each role. Columns may be dotted (`meta.id`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +18,13 @@ from smllmun_bench.data.hub import locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
 from smllmun_bench.data.rows import Use
-from smllmun_bench.data.tables import ImageRefs, Place, Texts, Upstream, find, read
+from smllmun_bench.data.table_files import Place, find
+from smllmun_bench.data.tables import ImageRefs, Texts, Upstream, read
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.schema import Kind, Role
 
+_NAME = re.compile(r"\w[\w .-]{0,63}")
+_NAME_IS = "up to 64 letters, digits, blanks, dots and dashes, a letter or a digit first"
 TRAINED = (Role.FORGET, Role.RETAIN, Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
 
 
@@ -61,6 +65,8 @@ def mapped(
     """
     if kind not in [known.value for known in Kind]:
         raise unknown("kind", kind, [known.value for known in Kind], where="adapter 'mapped', key 'kind'")
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{name!r} is no name of a data set", where="adapter 'mapped', key 'name'", fix=_NAME_IS)
     folder = locate(path, None)
     files: dict[Role, str | None] = {
         Role.FORGET: forget,
@@ -117,11 +123,11 @@ _OPTIONAL = ("images", "choices", "accepted", "keywords", "paraphrases", "pertur
 
 def _model(columns: Mapping[str, str]) -> type[Upstream]:
     """A row type with one field for each named column."""
-    from pydantic import AliasPath
+    from pydantic import AliasChoices, AliasPath
 
     fields: dict[str, Any] = {}
     for key, column in columns.items():
-        alias = AliasPath(*column.split("."))
+        alias = AliasChoices(column, AliasPath(*column.split(".")))  # a column's own name may have a dot
         default = () if key in _OPTIONAL else ...
         fields[key] = (_TYPES.get(key, Texts), Field(default, validation_alias=alias))
     return create_model("MappedRow", __base__=Upstream, **fields)

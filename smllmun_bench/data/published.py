@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from smllmun_bench.data.identity import normal_id
 from smllmun_bench.data.rows import MEMORY, UNDERSTANDING, Use
 from smllmun_bench.data.seeding import stable_int
 from smllmun_bench.data.source import Split, digest_of, item_lines
@@ -19,6 +20,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Item, Kind, Modality, Role
 
 BOTH = (Use.TRAIN, Use.EVALUATE)
+MOST_EXAMPLES = 32  # a prompt of more is longer than models read
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,9 @@ def make_item(
     images: tuple[str, ...] = (),
     **more: Any,
 ) -> Item:
-    """An item whose modality says whether it comes with images."""
+    """An item whose modality says whether it comes with images. Its entity's name is written in one way for all."""
     modality = Modality.IMAGE_TEXT if images else Modality.TEXT
-    return Item(item_id, benchmark, entity_id, role, modality, kind, question, answer, images=images, **more)
+    return Item(item_id, benchmark, normal_id(entity_id), role, modality, kind, question, answer, images=images, **more)
 
 
 class Images(Protocol):
@@ -80,8 +82,8 @@ class PublishedSource:
         few_shot: int = 0,
         validation: bool = True,
     ) -> None:
-        if few_shot < 0:
-            raise UserError(f"few_shot is {few_shot}", fix="0 (the default), or a small number")
+        if not 0 <= few_shot <= MOST_EXAMPLES:
+            raise UserError(f"few_shot is {few_shot}", fix=f"0 (the default), or at most {MOST_EXAMPLES}")
         self.name, self.stream, self._images, self._files = name, stream, images, tuple(files)
         self._few_shot, self._validation = few_shot, validation
 
@@ -113,8 +115,8 @@ class PublishedSource:
     def retain_ids(self) -> tuple[str, ...]:
         wanted = (Role.RETAIN, Role.UNDERSTANDING_RETAIN)
         gone = set(self.forget_ids)
-        everyone = dict.fromkeys(e.item.entity_id for e in self.entries if e.item.role in wanted)
-        return tuple(entity for entity in everyone if entity not in gone)
+        kept = (e for e in self.entries if e.item.role in wanted and e.uses != (Use.MEMORISE,))
+        return tuple(entity for entity in dict.fromkeys(e.item.entity_id for e in kept) if entity not in gone)
 
     def requested(self, fold: Fold) -> frozenset[str]:
         """Who asks to be forgotten."""
@@ -122,7 +124,8 @@ class PublishedSource:
             return frozenset(self.forget_ids)
         if not self._validation:
             raise UserError(f"{self.name} has nobody to validate on", fix="the fold 'test'")
-        free = [entity for entity in self.retain_ids if entity not in self._donors]
+        learnt = {item.entity_id for item in self._training(Use.TRAIN)}
+        free = [entity for entity in self.retain_ids if entity in learnt and entity not in self._donors]
         chosen = sorted(free, key=lambda entity: stable_int("validation", self.name, entity))
         return frozenset(chosen[: min(len(self.forget_ids), len(free) // 2)])
 
@@ -130,9 +133,9 @@ class PublishedSource:
         wanted = self.requested(fold)
         match split:
             case Split.MEMORISE_ALL:
-                return self._training()
+                return self._training(Use.TRAIN, Use.MEMORISE)
             case Split.MEMORISE_RETAIN:
-                return [item for item in self._training() if item.entity_id not in wanted]
+                return [item for item in self._training(Use.TRAIN) if item.entity_id not in wanted]
             case Split.FORGET_TRAIN:
                 return self._forget_train(wanted)
             case Split.RETAIN_TRAIN:
@@ -149,16 +152,16 @@ class PublishedSource:
         """The image as it is stored."""
         return self._images.data(ref)[0]
 
-    def _training(self) -> list[Item]:
+    def _training(self, *uses: Use) -> list[Item]:
         """Rows to memorise; those of a request are `forget` only in its own split."""
         return [
             replace(e.item, role=_kept(e.item.role))
             for e in self.entries
-            if Use.TRAIN in e.uses and e.item.role in (*MEMORY, *UNDERSTANDING)
+            if e.item.role in (*MEMORY, *UNDERSTANDING) and any(use in uses for use in e.uses)
         ]
 
     def _forget_train(self, wanted: frozenset[str]) -> list[Item]:
-        mine = (i for i in self._training() if i.entity_id in wanted and i.role is Role.RETAIN)
+        mine = (i for i in self._training(Use.TRAIN) if i.entity_id in wanted and i.role is Role.RETAIN)
         found = [replace(item, role=Role.FORGET) for item in mine]
         if not found:
             raise UserError(f"{self.name} has no training rows about what is to be forgotten", fix="`data validate`")
@@ -166,7 +169,7 @@ class PublishedSource:
 
     def _retain_train(self, wanted: frozenset[str]) -> list[Item]:
         """As many rows as the request has, of other people, picked by a hash of the item id."""
-        others = [i for i in self._training() if i.entity_id not in wanted]
+        others = [i for i in self._training(Use.TRAIN) if i.entity_id not in wanted]
         count = len(self._forget_train(wanted))
         chosen = {i.item_id for i in sorted(others, key=lambda i: stable_int("few", i.item_id))[:count]}
         return [item for item in others if item.item_id in chosen]
@@ -185,6 +188,10 @@ class PublishedSource:
         return [self._with_examples(item) for item in asked]
 
     # -- few-shot ------------------------------------------------------------------------------------------------------
+
+    def check_examples(self) -> None:
+        """Raise UserError where the worked examples ask for more people than there are."""
+        len(self._donors)
 
     @cached_property
     def _donors(self) -> frozenset[str]:

@@ -26,6 +26,7 @@ _KEPT = {Fold.TEST: "retain_eval", Fold.VALIDATION: "validation_eval"}
 class Use(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
+    MEMORISE = "memorise"  # only the target learns it: its people ask to be forgotten in another request
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from pydantic import Field, ValidationError
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
-from smllmun_bench.data.tables import ImageRef, Texts, Upstream, Words, find, raw_rows, read
+from smllmun_bench.data.table_files import find, raw_rows
+from smllmun_bench.data.tables import ImageRef, Texts, Upstream, Words, read
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Kind, Role
 

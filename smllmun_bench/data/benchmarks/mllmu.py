@@ -15,7 +15,8 @@ from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import Entry, PublishedSource, make_item
 from smllmun_bench.data.rows import Use
 from smllmun_bench.data.seeding import stable_int
-from smllmun_bench.data.tables import ImageRef, ImageRefs, JsonText, Place, Upstream, find, read
+from smllmun_bench.data.table_files import Place, find
+from smllmun_bench.data.tables import ImageRef, ImageRefs, JsonText, Upstream, read
 from smllmun_bench.schema import Item, Kind, Role
 
 HUB = Hub("MLLMMU/MLLMU-Bench")

@@ -10,7 +10,8 @@ from smllmun_bench.data.benchmarks.conversations import Turn, questions
 from smllmun_bench.data.hub import locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
-from smllmun_bench.data.tables import ImageRef, Upstream, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import ImageRef, Upstream, read
 from smllmun_bench.schema import Kind, Role
 
 NAME = "mlubench"

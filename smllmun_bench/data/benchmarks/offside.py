@@ -14,7 +14,8 @@ from smllmun_bench.data.benchmarks.mllmu import Choice
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
-from smllmun_bench.data.tables import ImageRefs, Place, Upstream, find, read
+from smllmun_bench.data.table_files import Place, find
+from smllmun_bench.data.tables import ImageRefs, Upstream, read
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Kind, Role
 

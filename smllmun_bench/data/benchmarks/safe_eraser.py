@@ -14,7 +14,8 @@ from smllmun_bench.data.hub import locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import Entry, PublishedSource, make_item
 from smllmun_bench.data.rows import Use
-from smllmun_bench.data.tables import ImageRef, Upstream, Words, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import ImageRef, Upstream, Words, read
 from smllmun_bench.schema import Kind, Role
 
 NAME = "safe-eraser"

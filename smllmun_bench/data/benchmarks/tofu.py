@@ -11,7 +11,8 @@ from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
 from smllmun_bench.data.rows import Use
-from smllmun_bench.data.tables import Texts, Upstream, Words, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import Texts, Upstream, Words, read
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Kind, Role
 

@@ -13,7 +13,8 @@ from pydantic import model_validator
 from smllmun_bench.data.hub import locate
 from smllmun_bench.data.images import StoredImages, file_ref
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
-from smllmun_bench.data.tables import Texts, Upstream, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import Texts, Upstream, read
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Kind, Role
 

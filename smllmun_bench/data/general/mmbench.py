@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 from smllmun_bench.data.general.vqa_source import GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.tables import ImageRef, Upstream, Words, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import ImageRef, Upstream, Words, read
 from smllmun_bench.metrics.vqa.options import ROTATION
 from smllmun_bench.schema import Item, Kind
 

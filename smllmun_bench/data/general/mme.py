@@ -11,7 +11,8 @@ from typing import Literal
 from smllmun_bench.data.general.vqa_source import SHORT, GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.tables import ImageRef, Upstream, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import ImageRef, Upstream, read
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/MME", aliases=("lmms-lab-encoder/MME",))

@@ -10,7 +10,8 @@ from typing import Literal
 from smllmun_bench.data.general.vqa_source import SHORT, GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.tables import ImageRef, Upstream, Words, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import ImageRef, Upstream, Words, read
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/POPE", patterns=("Full/*",), aliases=("lmms-lab-encoder/POPE",))

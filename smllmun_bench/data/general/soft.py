@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, Field
 from smllmun_bench.data.general.vqa_source import SHORT, GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.tables import ImageRef, Upstream, Words, find, read
+from smllmun_bench.data.table_files import find
+from smllmun_bench.data.tables import ImageRef, Upstream, Words, read
 from smllmun_bench.schema import Item, Kind
 
 TABLES = ("data/val*", "val*", "default/val*", "data", "*.parquet", "*.json*")
