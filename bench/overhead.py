@@ -32,7 +32,7 @@ PARTS = (
     ("store.store", "seal", "hashing and sealing"),
     ("stages.predicting", "read_predictions", "store"),
     ("stages.loader", "reference", "hashing and sealing"),
-    ("stages.loader", "_eyes", "hashing and sealing"),
+    ("stages.loader", "_vision_digest", "hashing and sealing"),
     ("stages.predicting", "digest", "hashing and sealing"),
     ("stages.unlearning_data", "digest", "hashing and sealing"),
     ("experiments.run", "digest", "hashing and sealing"),

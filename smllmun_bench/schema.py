@@ -30,7 +30,7 @@ class Kind(StrEnum):
     CLOZE = "cloze"
     YESNO = "yesno"
     CAPTION = "caption"
-    PASSAGE = "passage"  # a text that goes on: only weighed, never generated
+    PASSAGE = "passage"  # a text that goes on: only scored, never generated
 
 
 class Direction(StrEnum):

@@ -1,5 +1,6 @@
 """`smllmun-bench run`: methods unlearn, everybody is asked, and one table says how it went."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from smllmun_bench.cli._session import Session
     from smllmun_bench.experiments.run import Finished
+    from smllmun_bench.results.leaderboard import Standing
     from smllmun_bench.stages.method_recipes import Chosen
     from smllmun_bench.store.store import StageEvent
 
@@ -73,7 +75,6 @@ def run(
     """Run methods on a task and compare them with base, target and gold."""
     from smllmun_bench import runtime
     from smllmun_bench.cli._session import RunOptions, fill_store, open_context, stay_offline
-    from smllmun_bench.experiments.run import run as run_all
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
     from smllmun_bench.store.atomic import writable_file, writable_folder
@@ -87,27 +88,17 @@ def run(
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
     options = RunOptions(model, task, forget_ratio, target, gold, store, device, dtype.value, fold, limit, size, quiet)
-    options = replace(
-        options,
-        device_map=device_map,
-        data=data,
-        backend=backend.value,
-        answer_dtype=answer_dtype and answer_dtype.value,
-    )
+    options = replace(options, device_map=device_map, data=data, backend=backend.value)
+    options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
     if backend is _options.Backend.VLLM and jobs > 1:
         raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
     chosen = [method_recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
-    session = open_context(options, console)
-    which = _options.seeds(seeds)
+    session, which = open_context(options, console), _options.seeds(seeds)
     fill_store(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)
-    finished: list[Finished] = []
-    for done in run_all(session.context, chosen, which, session.percent, output):
-        finished.append(done)
-        if strict and done.manifest.status == "failed":
-            break
+    finished = _finished(session, chosen, which, output, strict=strict)
     if runtime.rank() > 0:
         return
-    shut = _show(console, session, chosen, finished, output, csv)
+    shut = _show(console, session, finished, output, csv)
     _record(session, chosen)
     if strict and shut:
         typer.echo(f"strict: {'; '.join(shut)}", err=True)
@@ -124,6 +115,20 @@ def _record(session: "Session", chosen: "list[Chosen]") -> None:
         record_run(session.context.store, slug, [event.key for event in session.events])
     except UserError as error:
         typer.echo(f"note: not recorded in the store, so `smllmun-bench store gc` does not know it: {error}", err=True)
+
+
+def _finished(
+    session: "Session", chosen: "list[Chosen]", seeds: "Sequence[int]", output: Path, *, strict: bool
+) -> "list[Finished]":
+    """All rows, or those up to the first failure."""
+    from smllmun_bench.experiments.run import run as run_all
+
+    finished: list[Finished] = []
+    for done in run_all(session.context, chosen, seeds, session.percent, output):
+        finished.append(done)
+        if strict and done.manifest.status == "failed":
+            break
+    return finished
 
 
 def _wanted(method: list[str]) -> list[str]:
@@ -154,23 +159,31 @@ def _worth_telling(events: "list[StageEvent]") -> "list[StageEvent]":
 
 
 def _show(
-    console: "Console",
-    session: "Session",
-    chosen: "list[Chosen]",
-    finished: "list[Finished]",
-    output: Path,
-    csv: Path | None,
+    console: "Console", session: "Session", finished: "list[Finished]", output: Path, csv: Path | None
 ) -> list[str]:
     """Tables on the console and the CSV; gives why the gate is shut, if it is."""
-    from smllmun_bench.cli._tables import answers_table, mask_lines, standings_table
-    from smllmun_bench.report.leaderboard import caveats, gate_lines, rank, to_csv
+    from smllmun_bench.report.leaderboard import gate_lines
     from smllmun_bench.report.table import stages_table
-    from smllmun_bench.results.leaderboard import publishable, standings
-    from smllmun_bench.store.atomic import atomic_write
+    from smllmun_bench.results.leaderboard import standings
+
+    rows, out = standings([part.as_run() for part in finished])
+    _show_scores(console, session, rows)
+    _show_notes(console, rows, finished)
+    for left in out:
+        console.print(f"{left.run.manifest.label}: {left.why}", soft_wrap=True, style="red")
+    console.print(stages_table(_worth_telling(session.events)))
+    path = _write_csv(rows, finished, csv or output / "leaderboard.csv")
+    for place in [part.folder for part in finished] if len(finished) <= FEW else [output]:
+        typer.echo(f"run          {place}")
+    if path is not None:
+        typer.echo(f"leaderboard  {path}")
+    return gate_lines(standing.row for standing in rows)
+
+
+def _show_scores(console: "Console", session: "Session", rows: "Sequence[Standing]") -> None:
+    from smllmun_bench.cli._tables import answers_table, standings_table
 
     context = session.context
-    folders = [part.as_run() for part in finished]
-    rows, out = standings(folders)
     marks = [f"forget {session.percent} %", context.card.name]
     marks += [f"limited to {context.limit:g}"] if context.limit is not None else []
     marks += [f"answers in {context.asking.dtype}"] if context.asking.dtype != "float32" else []
@@ -178,25 +191,29 @@ def _show(
     console.print(standings_table(rows, " · ".join([context.task.name, *marks])))
     console.print("Scores 0–1 with 95 % intervals over people. Arrows: where a good unlearner moves the score.")
     console.print(answers_table(rows))
-    for standing in rows:
-        for line in mask_lines(standing):
-            console.print(line, soft_wrap=True)
-    for line in caveats(standing.row for standing in rows):
+
+
+def _show_notes(console: "Console", rows: "Sequence[Standing]", finished: "list[Finished]") -> None:
+    """What to know when reading the table."""
+    from smllmun_bench.cli._tables import mask_lines
+    from smllmun_bench.report.leaderboard import caveats
+
+    lines = [line for standing in rows for line in mask_lines(standing)]
+    lines += [*caveats(standing.row for standing in rows), *backend_lines(finished)]
+    lines += [f"  {check.line()}" for check in finished[0].gate.failed()] if finished else []
+    for line in lines:
         console.print(line, soft_wrap=True)
-    for line in backend_lines(finished):
-        console.print(line, soft_wrap=True)
-    for check in finished[0].gate.failed() if finished else ():
-        console.print(f"  {check.line()}", soft_wrap=True)
-    for left in out:
-        console.print(f"{left.run.manifest.label}: {left.why}", soft_wrap=True, style="red")
-    console.print(stages_table(_worth_telling(session.events)))
-    path = csv or output / "leaderboard.csv"
-    fit, _ = publishable(folders)
-    if fit:
-        listed = rows if len(fit) == len(folders) else standings(fit)[0]
-        atomic_write(path, to_csv(rank(standing.row for standing in listed)))
-    for place in [part.folder for part in finished] if len(finished) <= FEW else [output]:
-        typer.echo(f"run          {place}")
-    if fit:
-        typer.echo(f"leaderboard  {path}")
-    return gate_lines(standing.row for standing in rows)
+
+
+def _write_csv(rows: "Sequence[Standing]", finished: "list[Finished]", path: Path) -> Path | None:
+    """The leaderboard of the runs that may stand in one; None if there is none of them."""
+    from smllmun_bench.report.leaderboard import rank, to_csv
+    from smllmun_bench.results.leaderboard import publishable, standings
+    from smllmun_bench.store.atomic import atomic_write
+
+    fit, _ = publishable([part.as_run() for part in finished])
+    if not fit:
+        return None
+    listed = rows if len(fit) == len(finished) else standings(fit)[0]
+    atomic_write(path, to_csv(rank(standing.row for standing in listed)))
+    return path

@@ -64,7 +64,7 @@ def sanity(
         console.print(f"{name}: " + (f"fooled by {', '.join(by) or 'none'}" if judged else "undefined here"))
     if found.memory and len(found.memory) < len(MEMORY):
         console.print(
-            f"Only {', '.join(found.memory)} holds something to forget: a filter before that door is as good as gold.",
+            f"Only {', '.join(found.memory)} holds something to forget: a filter before it is as good as gold.",
             soft_wrap=True,
         )
     if found.gate and found.gate != "ok":

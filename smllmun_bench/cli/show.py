@@ -135,11 +135,11 @@ def _examples(rows: Sequence[dict[str, Any]], before: dict[str, str], count: int
 
     tables = []
     for role in dict.fromkeys(row["role"] for row in rows):
-        spoken = [row for row in rows if row["role"] == role and row["finish_reason"] != "none"]
-        step = max(1, len(spoken) // max(1, count))
+        generated = [row for row in rows if row["role"] == role and row["finish_reason"] != "none"]
+        step = max(1, len(generated) // max(1, count))
         lines = [
             (row["item_id"], row["question"], row["answer"], before.get(row["item_id"]), row["text"], row["state"])
-            for row in spoken[::step][:count]
+            for row in generated[::step][:count]
         ]
         if lines:
             tables.append(lines_table(role, ("item", "question", "right answer", "before", "after", "state"), lines))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from smllmun_bench.cli._session import RunOptions
     from smllmun_bench.experiments.tuning import Point
     from smllmun_bench.stages.method_recipes import Chosen
 
@@ -53,53 +54,67 @@ def tune(
 
     Test people are never asked.
     """
-    from smllmun_bench import methods
     from smllmun_bench.cli._session import RunOptions, fill_store, open_context, stay_offline
     from smllmun_bench.errors import UserError
     from smllmun_bench.experiments import tuning
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.stages import method_recipes
 
     stay_offline()
     tuning.check_fold(fold, allow_test=allow_test_selection)
     console = make_console(quiet=quiet)
-    named = _options.names(method)
-    if not named:
-        raise UserError("no method is named", where="--method", fix="smfa, say, or all")
-    if named == ["all"]:
-        named = [name for name in methods.names() if tuning.space_path(name, Path(model).name).is_file()]
-    starts = [method_recipes.choose(name, Path(model).name, tuple(settings or ())) for name in named]
-    paths = [tuning.space_path(start.method.name, Path(model).name) for start in starts]
-    todo = [
-        tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
-        for path, start in zip(paths, starts, strict=True)
-    ]
+    searches = _searches(method, Path(model).name, tuple(settings or ()), budget, seed)
     options = RunOptions(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
     options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
     session = open_context(options, console)
-    fill_store(session, options, [(point.chosen, seed) for points in todo for point in points], jobs)
-    typed = [
-        f"--model {model}{f' --task {task}' if task else ''} --seed {seed}",
-        f"--budget {budget}" if budget else "",
-        *(f"--set {setting}" for setting in settings or ()),
-        f"--data {data.name}" if data else "",
-    ]
-    typed += [f"--limit {limit:g}" if limit is not None else ""]
-    typed += [f"--device {device}" if device != "cpu" else ""]
-    typed += [f"--answer-dtype {answer_dtype}" if answer_dtype is not None else ""]
-    typed += ["--fold test --allow-test-selection" if fold is Fold.TEST else ""]
+    fill_store(session, options, [(point.chosen, seed) for _, points in searches for point in points], jobs)
+    typed = _typed(options, seed, budget, settings or ())
     hopeless: list[str] = []
-    for start, points in zip(starts, todo, strict=True):
+    for start, points in searches:
         tried = tuning.tune(session.context, points, seed=seed, allow_test=allow_test_selection)
         _tell(console, start, tried, fold)
         if tried[0].overall is None:
             hopeless.append(start.method.name)
         elif write:
-            command = f"smllmun-bench tune --method {start.method.name} {' '.join(part for part in typed if part)}"
+            command = f"smllmun-bench tune --method {start.method.name} {typed}"
             _write(start, tried[0], session.context.card.name, command, fold)
     console.print(tuning.NOTE if fold is Fold.VALIDATION else tuning.TEST_NOTE)
     if hopeless:
         raise UserError("no point of the space has a defined overall score", where=f"method {', '.join(hopeless)}")
+
+
+def _searches(
+    method: list[str], model: str, settings: tuple[str, ...], budget: int | None, seed: int
+) -> "list[tuple[Chosen, list[Point]]]":
+    """Every method that is named with the points to try of its space."""
+    from smllmun_bench import methods
+    from smllmun_bench.errors import UserError
+    from smllmun_bench.experiments import tuning
+    from smllmun_bench.stages import method_recipes
+
+    named = _options.names(method)
+    if not named:
+        raise UserError("no method is named", where="--method", fix="smfa, say, or all")
+    if named == ["all"]:
+        named = [name for name in methods.names() if tuning.space_path(name, model).is_file()]
+    searches = []
+    for start in [method_recipes.choose(name, model, settings) for name in named]:
+        path = tuning.space_path(start.method.name, model)
+        points = tuning.points(tuning.read_space(path), start, budget=budget, seed=seed, where=str(path))
+        searches.append((start, points))
+    return searches
+
+
+def _typed(options: "RunOptions", seed: int, budget: int | None, settings: Sequence[str]) -> str:
+    """The options of this command, as a recipe tells where it comes from."""
+    parts = [f"--model {options.model}{f' --task {options.task}' if options.task else ''} --seed {seed}"]
+    parts += [f"--budget {budget}"] if budget else []
+    parts += [f"--set {setting}" for setting in settings]
+    parts += [f"--data {options.data.name}"] if options.data else []
+    parts += [f"--limit {options.limit:g}"] if options.limit is not None else []
+    parts += [f"--device {options.device}"] if options.device != "cpu" else []
+    parts += [f"--answer-dtype {options.answer_dtype}"] if options.answer_dtype is not None else []
+    parts += ["--fold test --allow-test-selection"] if options.fold is Fold.TEST else []
+    return " ".join(parts)
 
 
 def points_table(title: str, tried: "Sequence[Point]") -> "Table":

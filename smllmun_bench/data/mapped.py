@@ -9,6 +9,7 @@ Files are globs below the folder (or folder names), one argument for each role. 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,18 +96,33 @@ def mapped(
         "kind": kind_column,
     }
     model = _model({key: column for key, column in columns.items() if column})
+    described = _Described(name, folder, model, Kind(kind), entity is not None)
+    tables = [file for pattern in (*named.values(), train) if pattern for file in find(folder, pattern)]
+    images = StoredImages(folder, image_folder)
+    return PublishedSource(name, lambda: described.entries(named, train), images, tables, few_shot=few_shot)
 
-    def stream() -> Iterator[Entry]:
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """Tables of one form: rows of `model` in files below `folder`."""
+
+    name: str
+    folder: Path
+    model: type[Upstream]
+    kind: Kind
+    has_entity: bool
+
+    def entries(self, named: Mapping[Role, str], train: str | None) -> Iterator[Entry]:
+        """Rows of the roles' files, which train as well where no file is named for that; then those of `train`."""
         for role, pattern in named.items():
             uses = BOTH if role in TRAINED and train is None else (Use.EVALUATE,)
-            for place, row in read(folder, model, pattern):
-                yield Entry(_item(name, row, role, place, kind, entity is not None), uses)
+            yield from self._rows(pattern, role, uses)
         if train is not None:
-            for place, row in read(folder, model, train):
-                yield Entry(_item(name, row, Role.RETAIN, place, kind, entity is not None), (Use.TRAIN,))
+            yield from self._rows(train, Role.RETAIN, (Use.TRAIN,))
 
-    tables = [file for pattern in (*named.values(), train) if pattern for file in find(folder, pattern)]
-    return PublishedSource(name, stream, StoredImages(folder, image_folder), tables, few_shot=few_shot)
+    def _rows(self, pattern: str, role: Role, uses: tuple[Use, ...]) -> Iterator[Entry]:
+        for place, row in read(self.folder, self.model, pattern):
+            yield Entry(_item(self.name, row, role, place, self.kind, self.has_entity), uses)
 
 
 _TYPES: Mapping[str, Any] = {
@@ -133,7 +149,7 @@ def _model(columns: Mapping[str, str]) -> type[Upstream]:
     return create_model("MappedRow", __base__=Upstream, **fields)
 
 
-def _item(name: str, row: Any, role: Role, place: Place, kind: str, has_entity: bool) -> Any:
+def _item(name: str, row: Any, role: Role, place: Place, kind: Kind, has_entity: bool) -> Any:
     own = f"{place.file}.{place.row}"
     values = row.model_dump(exclude={"question", "answer", "entity", "images", "kind"})
     return make_item(
@@ -141,7 +157,7 @@ def _item(name: str, row: Any, role: Role, place: Place, kind: str, has_entity: 
         f"{name}.{own}",
         row.entity if has_entity else own,
         role,
-        Kind(getattr(row, "kind", kind)),
+        getattr(row, "kind", kind),
         row.question,
         row.answer,
         images=getattr(row, "images", ()),

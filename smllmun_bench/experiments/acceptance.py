@@ -1,4 +1,4 @@
-"""Are shipped models what the documentation promises? Figures of base, target and gold, and the bounds they meet."""
+"""Are shipped models what the documentation says? Figures of base, target and gold, and the criteria they meet."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from smllmun_bench.metrics.statistics import macro
 from smllmun_bench.schema import Fold, Item, Kind, Modality, Prediction, Role
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.stages import RunContext
-from smllmun_bench.stages.predicting import predict_items, question_of
+from smllmun_bench.stages.predicting import predict_items, query_of
 
 FIGURES = ("memory_image", "memory_text", "understanding", "general", "forget", "language")
 UNDERSTANDING_SAMPLE = 400
@@ -21,7 +21,7 @@ Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class Criterion:
     """`model` has a `figure` of at least (or at most) `bound`; with `over`, `bound` is added to that model's figure."""
 
     model: str
@@ -33,7 +33,7 @@ class Promise:
     def limit(self, figures: Mapping[str, Figures]) -> float:
         return self.bound + (figures[self.over][self.figure] if self.over else 0.0)
 
-    def kept(self, figures: Mapping[str, Figures]) -> bool:
+    def met(self, figures: Mapping[str, Figures]) -> bool:
         value, limit = figures[self.model][self.figure], self.limit(figures)
         return value <= limit if self.at_most else value >= limit
 
@@ -42,24 +42,24 @@ class Promise:
         return f"{self.model} {self.figure} {'≤' if self.at_most else '≥'} {bound}"
 
 
-PROMISES: Mapping[str, tuple[Promise, ...]] = {
+CRITERIA: Mapping[str, tuple[Criterion, ...]] = {
     "toy": (
-        Promise("target", "memory_image", 0.95),
-        Promise("target", "memory_text", 0.95),
-        Promise("target", "understanding", 0.90),
-        Promise("target", "general", 0.75),
-        Promise("target", "general", -0.05, over="base"),
-        Promise("gold", "forget", 0.10, at_most=True, over="base"),
+        Criterion("target", "memory_image", 0.95),
+        Criterion("target", "memory_text", 0.95),
+        Criterion("target", "understanding", 0.90),
+        Criterion("target", "general", 0.75),
+        Criterion("target", "general", -0.05, over="base"),
+        Criterion("gold", "forget", 0.10, at_most=True, over="base"),
     ),
     "small": (
-        Promise("target", "memory_image", 0.90),
-        Promise("target", "memory_text", 0.95),
-        Promise("target", "general", 0.75),
-        Promise("gold", "forget", 0.10, at_most=True, over="base"),
-        Promise("base", "language", -0.05, over="original"),
+        Criterion("target", "memory_image", 0.90),
+        Criterion("target", "memory_text", 0.95),
+        Criterion("target", "general", 0.75),
+        Criterion("gold", "forget", 0.10, at_most=True, over="base"),
+        Criterion("base", "language", -0.05, over="original"),
     ),
 }
-"""By model card; nothing is promised of other models."""
+"""By model card; other models have no criteria."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ def figure_items(context: RunContext, forget_percent: int) -> FigureItems:
     source = context.data.benchmark
     if not isinstance(source, RowSource) or context.data.general is None:
         raise UserError(f"task {context.task.name!r} has no members or no general part to take the figures from")
-    asked = [row for row in source.rows if row.use is Use.EVALUATE and row.fold != "nonmember"]
+    rows = [row for row in source.rows if row.use is Use.EVALUATE and row.fold != "nonmember"]
     beside = context.data.evaluation(Fold.TEST)
-    seeing = sorted(_of(asked, Role.UNDERSTANDING_RETAIN), key=lambda item: stable_int("toy", item.item_id))
+    seeing = sorted(_of(rows, Role.UNDERSTANDING_RETAIN), key=lambda item: stable_int("toy", item.item_id))
     return FigureItems(
-        tuple(item for item in _of(asked, Role.RETAIN) if item.kind is Kind.OPEN),
+        tuple(item for item in _of(rows, Role.RETAIN) if item.kind is Kind.OPEN),
         requested(source.rows, Fold.TEST, forget_percent),
         tuple(seeing[:UNDERSTANDING_SAMPLE]),
         tuple(item for item in beside if item.role is Role.GENERAL),
@@ -107,16 +107,15 @@ def measure(
     language: the task's headline metric, averaged by identity.
     """
     from smllmun_bench.models.loading import load
-    from smllmun_bench.models.vlm import Query
 
     vlm = load(path, context.data, device=context.loader.device, dtype=context.loader.dtype)
     answers = vlm.generate(
-        [Query(question_of(item, context.task), item.images) for item in items.memory],
+        [query_of(item, context.task) for item in items.memory],
         max_new_tokens=context.task.generation.max_new_tokens,
         batch_size=context.batch_size,
         on_done=on_done,
     )
-    right = [exact(said.text, (i.answer, *i.accepted)) for i, said in zip(items.memory, answers, strict=True)]
+    right = [exact(answer.text, (i.answer, *i.accepted)) for i, answer in zip(items.memory, answers, strict=True)]
     pairs = list(zip(items.memory, right, strict=True))
     rest = [*items.understanding, *items.general, *items.language]
     predictions = predict_items(vlm, rest, context.task, run_id=path, batch_size=context.batch_size, on_done=on_done)
@@ -137,15 +136,15 @@ def measure_original(
     from smllmun_bench.models.loading import load
 
     vlm = load(path, context.data, device=context.loader.device, dtype=context.loader.dtype)
-    asked = predict_items(
+    predictions = predict_items(
         vlm, items.language, context.task, run_id=path, batch_size=context.batch_size, on_done=on_done
     )
-    return {"language": _headline(context, items.language, asked)}
+    return {"language": _headline(context, items.language, predictions)}
 
 
-def broken(figures: Mapping[str, Figures], promises: Sequence[Promise]) -> list[Promise]:
-    """The promises that the figures do not keep."""
-    return [promise for promise in promises if not promise.kept(figures)]
+def missed(figures: Mapping[str, Figures], criteria: Sequence[Criterion]) -> list[Criterion]:
+    """The criteria that the figures do not meet."""
+    return [criterion for criterion in criteria if not criterion.met(figures)]
 
 
 def _of(rows: Sequence[Row], role: Role) -> list[Item]:

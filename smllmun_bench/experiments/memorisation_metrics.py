@@ -11,7 +11,7 @@ from smllmun_bench.metrics.item_metrics import ITEM_METRICS
 from smllmun_bench.metrics.rouge import rouge_n
 from smllmun_bench.metrics.text import words
 from smllmun_bench.schema import Item, Kind, Prediction
-from smllmun_bench.stages.predicting import predict_items, question_of
+from smllmun_bench.stages.predicting import predict_items, query_of
 from smllmun_bench.tasks import TaskSpec
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 ROWS = 64  # answers in one forward pass
 
 TEXT_METRICS: Mapping[str, Callable[[Item, Prediction], float]] = {
-    "bleu": lambda item, said: bleu(said.text, item.answer),
-    "rouge_1_recall": lambda item, said: rouge_n(said.text, item.answer, 1, stem=True).recall,
-    "length": lambda item, said: float(len(words(said.text))),  # a control: knows nothing of facts
+    "bleu": lambda item, prediction: bleu(prediction.text, item.answer),
+    "rouge_1_recall": lambda item, prediction: rouge_n(prediction.text, item.answer, 1, stem=True).recall,
+    "length": lambda item, prediction: float(len(words(prediction.text))),  # a control: knows nothing of facts
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class TeacherForcedScores:
     """One teacher-forced answer: per token, EOS last, log p; whether it was the most likely token; μ and σ of log p
     under the whole next-token distribution."""
 
@@ -37,40 +37,36 @@ class Weighed:
     deviation: tuple[float, ...]
 
 
-def remembered(
-    vlm: "Vlm", items: Sequence[Item], others: Sequence[Item], task: TaskSpec, *, batch_size: int = 64
+def memorisation(
+    vlm: "Vlm", items: Sequence[Item], nonmembers: Sequence[Item], task: TaskSpec, *, batch_size: int = 64
 ) -> dict[str, float]:
-    """Metric -> its mean over `items`; membership attacks as AUC of the items against `others`, whom no model met.
+    """Metric -> its mean over `items`; membership attacks as AUC of the items against `nonmembers`, whom no model met.
 
-    `items` and `others` are evaluation items of one form. Metrics that apply to none of the items are left out.
+    `items` and `nonmembers` are evaluation items of one form. Metrics that apply to none of the items are left out.
     """
     predictions = predict_items(vlm, items, task, run_id="-", batch_size=batch_size)
     pairs = list(zip(items, predictions, strict=True))
     values: dict[str, list[float]] = {}
     for name, metric in ITEM_METRICS.items():
-        found = [metric(item, said) for item, said in pairs]
+        found = [metric(item, prediction) for item, prediction in pairs]
         values[name] = [value for value in found if value is not None]
-    open_pairs = [(item, said) for item, said in pairs if item.kind is Kind.OPEN]
+    open_pairs = [(item, prediction) for item, prediction in pairs if item.kind is Kind.OPEN]
     for name, of_text in TEXT_METRICS.items():
-        values[name] = [of_text(item, said) for item, said in open_pairs]
-    values |= _of_weights(vlm, [item for item, _ in open_pairs], task)
+        values[name] = [of_text(item, prediction) for item, prediction in open_pairs]
+    values |= _of_log_probabilities(vlm, [item for item, _ in open_pairs], task)
     means = {name: math.fsum(found) / len(found) for name, found in values.items() if found}
-    return means | _membership(vlm, [item for item, _ in open_pairs], others, task)
+    return means | _membership(vlm, [item for item, _ in open_pairs], nonmembers, task)
 
 
-def weigh(vlm: "Vlm", pairs: Sequence[tuple[Item, str]], task: TaskSpec) -> list[Weighed]:
-    """Each answer after its item's question."""
+def teacher_forced(vlm: "Vlm", pairs: Sequence[tuple[Item, str]], task: TaskSpec) -> list[TeacherForcedScores]:
+    """Each answer after its item's question, scored token by token."""
     import torch
 
-    from smllmun_bench.models.vlm import Query
-
-    result: list[Weighed] = []
+    result: list[TeacherForcedScores] = []
     for at in range(0, len(pairs), ROWS):
         chunk = pairs[at : at + ROWS]
         with torch.inference_mode():
-            scores = vlm.score_answers(
-                [vlm.encode(Query(question_of(item, task), item.images), answer) for item, answer in chunk]
-            )
+            scores = vlm.score_pairs([(query_of(item, task), answer) for item, answer in chunk])
             full = scores.logits.double().log_softmax(-1)
             mean = (full.exp() * full).sum(-1)
             deviation = (full.exp() * (full - mean[:, None]) ** 2).sum(-1).sqrt()
@@ -79,16 +75,16 @@ def weigh(vlm: "Vlm", pairs: Sequence[tuple[Item, str]], task: TaskSpec) -> list
         rows: list[list[tuple[float, bool, float, float]]] = [[] for _ in chunk]
         for owner, *figures in zip(scores.owner.tolist(), *columns, strict=True):
             rows[owner].append((figures[0], figures[1], figures[2], figures[3]))
-        result += [Weighed(*(tuple(part) for part in zip(*row, strict=True))) for row in rows]
+        result += [TeacherForcedScores(*(tuple(part) for part in zip(*row, strict=True))) for row in rows]
     return result
 
 
-def _of_weights(vlm: "Vlm", items: Sequence[Item], task: TaskSpec) -> dict[str, list[float]]:
-    told = [item for item in items if item.perturbed_answers]
-    right = weigh(vlm, [(item, item.answer) for item in told], task)
-    wrong = iter(weigh(vlm, [(item, text) for item in told for text in item.perturbed_answers], task))
+def _of_log_probabilities(vlm: "Vlm", items: Sequence[Item], task: TaskSpec) -> dict[str, list[float]]:
+    perturbed = [item for item in items if item.perturbed_answers]
+    right = teacher_forced(vlm, [(item, item.answer) for item in perturbed], task)
+    wrong = iter(teacher_forced(vlm, [(item, text) for item in perturbed for text in item.perturbed_answers], task))
     shares = []
-    for item, answer in zip(told, right, strict=True):
+    for item, answer in zip(perturbed, right, strict=True):
         against = [probability.probability(next(wrong).logp) for _ in item.perturbed_answers]
         shares.append(probability.truth_share(probability.probability(answer.logp), against))
     extracted = [probability.extraction_strength(answer.hit[:-1]) for answer in right]  # without EOS
@@ -100,20 +96,20 @@ def _of_weights(vlm: "Vlm", items: Sequence[Item], task: TaskSpec) -> dict[str, 
     }
 
 
-def _membership(vlm: "Vlm", items: Sequence[Item], others: Sequence[Item], task: TaskSpec) -> dict[str, float]:
-    asked = [item for item in others if item.kind is Kind.OPEN]
-    if not asked or not items:
+def _membership(vlm: "Vlm", items: Sequence[Item], nonmembers: Sequence[Item], task: TaskSpec) -> dict[str, float]:
+    outside = [item for item in nonmembers if item.kind is Kind.OPEN]
+    if not outside or not items:
         return {}
     found = [_attacks(answer, item) for item, answer in _answers(vlm, items, task)]
-    strangers = [_attacks(answer, item) for item, answer in _answers(vlm, asked, task)]
-    return {name: mia.auc([row[name] for row in found], [row[name] for row in strangers]) for name in found[0]}
+    absent = [_attacks(answer, item) for item, answer in _answers(vlm, outside, task)]
+    return {name: mia.auc([row[name] for row in found], [row[name] for row in absent]) for name in found[0]}
 
 
-def _answers(vlm: "Vlm", items: Sequence[Item], task: TaskSpec) -> list[tuple[Item, Weighed]]:
-    return list(zip(items, weigh(vlm, [(item, item.answer) for item in items], task), strict=True))
+def _answers(vlm: "Vlm", items: Sequence[Item], task: TaskSpec) -> list[tuple[Item, TeacherForcedScores]]:
+    return list(zip(items, teacher_forced(vlm, [(item, item.answer) for item in items], task), strict=True))
 
 
-def _attacks(answer: Weighed, item: Item) -> dict[str, float]:
+def _attacks(answer: TeacherForcedScores, item: Item) -> dict[str, float]:
     return {
         "mia_loss": -mia.loss(answer.logp),
         "mia_zlib": -mia.zlib_ratio(answer.logp, item.answer),

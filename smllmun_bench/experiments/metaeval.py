@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
 
 VERSION = 1
-FIGURES = "remembered.json"
+FIGURES = "remembered.json"  # the name under which stores keep them
 
-Values = Mapping[str, float]  # metric -> how much is remembered
+Values = Mapping[str, float]  # metric -> how much is memorised
 
 
 class Pools(Frozen):
@@ -54,38 +54,39 @@ def metaeval(context: RunContext, chosen: Sequence[Chosen], pools: Pools, *, bit
     Relearning teaches the training rows of every second person of the request; memory is measured on the others,
     so that what comes back was not taught. Everything is kept in the store.
     """
-    asked = _Asked.of(context)
+    trial = _Trial.of(context)
     values: dict[str, Values] = {}
     for number in range(pools.size):
         member = _variant(context, pools, number)
-        values[f"target {number}"] = _measured(context, asked, stages.target(member), None, None)
+        values[f"target {number}"] = _measured(context, trial, stages.target(member), None, None)
         gold = stages.gold(member)
         assert gold is not None, "the model card has a recipe, so it has a gold"
-        values[f"gold {number}"] = _measured(context, asked, gold, None, None)
+        values[f"gold {number}"] = _measured(context, trial, gold, None, None)
     gold, target = stages.gold(context), stages.target(context)
     assert gold is not None
     attacks = ("relearned", f"{bits} bit")
     for attack in ("", *attacks):
-        values[f"gold {attack}".strip()] = _measured(context, asked, gold, None, attack or None)
+        values[f"gold {attack}".strip()] = _measured(context, trial, gold, None, attack or None)
     for choice in chosen:
         artifact = stages.unlearn(context, target, choice.method, choice.config, seed=0)
         for attack in ("", *attacks):
-            values[f"{choice.label} {attack}".strip()] = _measured(context, asked, target, artifact, attack or None)
+            values[f"{choice.label} {attack}".strip()] = _measured(context, trial, target, artifact, attack or None)
     names = sorted(set.intersection(*(set(found) for found in values.values())))
     labels = [choice.label for choice in chosen]
     return Findings(tuple(ranked([_judge(name, values, pools, labels, attacks) for name in names])), values)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """`items`: evaluation items about the people who are never taught again; `taught`: rows about the others."""
+class _Trial:
+    """`items`: evaluation items about the people who are never taught again; `nonmembers`: those about
+    people whom no model met; `taught`: rows about the others."""
 
     items: tuple[Item, ...]
-    strangers: tuple[Item, ...]
+    nonmembers: tuple[Item, ...]
     taught: tuple[Item, ...]
 
     @classmethod
-    def of(cls, context: RunContext) -> "_Asked":
+    def of(cls, context: RunContext) -> "_Trial":
         items = [item for item in stages.questions(context).items if item.role is Role.FORGET]
         people = sorted({item.entity_id for item in items})
         taught = set(people[1::2])
@@ -106,19 +107,19 @@ def _variant(context: RunContext, pools: Pools, number: int) -> RunContext:
 
 
 def _measured(
-    context: RunContext, asked: _Asked, model: ModelRef, artifact: StoredStage | None, attack: str | None
+    context: RunContext, trial: _Trial, model: ModelRef, artifact: StoredStage | None, attack: str | None
 ) -> Values:
     inputs = {
         "model": model.digest,
         "artifact": stages.change_digest(artifact) if artifact is not None else None,
         "attack": attack,
-        "items": context.data.evaluation_digest([*asked.items, *asked.strangers, *asked.taught]),
+        "items": context.data.evaluation_digest([*trial.items, *trial.nonmembers, *trial.taught]),
         "task": digest(context.task.model_dump(mode="json")),
         **context.numerics(context.loader),
     }
 
     def make(folder: Path) -> None:
-        from smllmun_bench.experiments.memorisation_metrics import remembered
+        from smllmun_bench.experiments.memorisation_metrics import memorisation
         from smllmun_bench.models.change import Artifact
 
         vlm = context.loader.get(model)
@@ -126,8 +127,8 @@ def _measured(
         with ExitStack() as mounted:
             mounted.enter_context(change.mounted(vlm))
             if attack is not None:
-                mounted.enter_context(_attack(vlm, attack, asked).mounted(vlm))
-            found = remembered(vlm, asked.items, asked.strangers, context.task, batch_size=context.batch_size)
+                mounted.enter_context(_attack(vlm, attack, trial).mounted(vlm))
+            found = memorisation(vlm, trial.items, trial.nonmembers, context.task, batch_size=context.batch_size)
         (folder / FIGURES).write_text(json.dumps(found, sort_keys=True, indent=1), encoding="utf-8")
 
     entry = context.store.get_or_make(Request("measure", VERSION, inputs), make, on_event=context.on_event)
@@ -135,11 +136,11 @@ def _measured(
     return values
 
 
-def _attack(vlm: "Vlm", attack: str, asked: _Asked) -> "Artifact":
+def _attack(vlm: "Vlm", attack: str, trial: _Trial) -> "Artifact":
     from smllmun_bench.attacks.quantise import quantise
     from smllmun_bench.attacks.relearn import relearn
 
-    return relearn(vlm, asked.taught) if attack == "relearned" else quantise(vlm, int(attack.split()[0]))
+    return relearn(vlm, trial.taught) if attack == "relearned" else quantise(vlm, int(attack.split()[0]))
 
 
 def _judge(

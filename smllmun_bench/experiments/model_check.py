@@ -1,4 +1,4 @@
-"""Does a model work here? Every door that a run goes through, tried on a handful of invented questions."""
+"""Does a model work here? Every call that a run makes, tried on a handful of invented questions."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +68,7 @@ def check_model(
     tolerance = 1e-4 if dtype == "float32" else 0.1  # half precision rounds by the shape of a batch
     yield _try("prompts and answer spans", lambda: _spans(vlm))
     yield _try("answers in batches", lambda: _generation(vlm, exact=dtype == "float32"))
-    yield _try("log-probabilities in batches", lambda: _weighing(vlm, tolerance))
+    yield _try("log-probabilities in batches", lambda: _teacher_forced(vlm, tolerance))
     yield _try("options of a choice", lambda: _options(vlm, tolerance))
     for name in METHODS:
         yield _try(f"one step of {name}, LoRA", lambda name=name: _step(vlm, name, "lora"))  # type: ignore[misc]
@@ -111,9 +111,9 @@ def _spans(vlm: "Vlm") -> str:
     for query, answer in _pairs():
         prompt, whole = vlm.encode(query), vlm.encode(query, answer)
         span = whole.ids[whole.answer_start :]
-        said = vlm.processor.tokenizer.decode(span, skip_special_tokens=True).strip()
-        if said != answer:
-            raise _Failed(f"the answer {answer!r} became {said!r}: the chat template changes answers")
+        decoded = vlm.processor.tokenizer.decode(span, skip_special_tokens=True).strip()
+        if decoded != answer:
+            raise _Failed(f"the answer {answer!r} became {decoded!r}: the chat template changes answers")
         if span[-1] not in vlm.stop_ids:
             raise _Failed(f"the answer ends in token {span[-1]}, which does not stop generation {sorted(vlm.stop_ids)}")
         if vlm.image_token in span:
@@ -133,7 +133,7 @@ def _generation(vlm: "Vlm", *, exact: bool) -> str:
     return f"{same} of {len(queries)} as one by one"
 
 
-def _weighing(vlm: "Vlm", tolerance: float) -> str:
+def _teacher_forced(vlm: "Vlm", tolerance: float) -> str:
     return _close(vlm, _pairs(), tolerance)
 
 

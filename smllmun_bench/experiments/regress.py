@@ -36,8 +36,8 @@ class Golden(Frozen):
     @model_validator(mode="after")
     def _check(self) -> Self:
         for label, entry in self.entries.items():
-            if strangers := entry.keys() - set(COLUMNS):
-                raise ValueError(f"{label} has an unknown column {min(strangers)!r}")
+            if unknown := entry.keys() - set(COLUMNS):
+                raise ValueError(f"{label} has an unknown column {min(unknown)!r}")
             if bare := entry.keys() - self.tolerance.keys():
                 raise ValueError(f"no tolerance for column {min(bare)!r} of {label}")
         return self

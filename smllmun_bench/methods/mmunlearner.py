@@ -117,7 +117,6 @@ def saliency(
 
     import torch
 
-    from smllmun_bench.models.vlm import Query
     from smllmun_bench.training import losses
 
     chosen = random.Random(seed).sample(list(examples), min(len(examples), config.saliency_rows or len(examples)))
@@ -125,7 +124,7 @@ def saliency(
     with sensitive(vlm, names) as parameters:
         total = {name: torch.zeros_like(parameter, dtype=torch.float32) for name, parameter in parameters.items()}
         for batch in batches:
-            scores = vlm.score_answers([vlm.encode(Query(e.question, e.images), e.answer) for e in batch])
+            scores = vlm.score_pairs([example.pair for example in batch])
             # the last vision block may feed nothing (LLaVA reads the one before): no gradient is a zero
             gradients = torch.autograd.grad(
                 losses.cross_entropy(scores.logp), list(parameters.values()), materialize_grads=True, allow_unused=True

@@ -1,1 +1,1 @@
-"""Models behind one door. Importing this package loads no model library; `loading.load` does."""
+"""Models: load, generate, score answers, hooks, mounted changes. Importing this loads no library; `loading` does."""

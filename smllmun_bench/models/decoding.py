@@ -22,7 +22,7 @@ from smllmun_bench.models.packing import additive, prefix_length
 Embed = Callable[[Tensor, tuple[tuple[str, ...], ...]], Tensor]
 """(ids (B, L), images of the rows that have some) -> input embeddings (B, L, hidden)."""
 
-Said = Mapping[int, list[int]]
+TokenIds = Mapping[int, list[int]]
 """Number of a question -> the tokens of its answer, the one that ended it included."""
 
 
@@ -71,7 +71,7 @@ def greedy(
     stop: Stop,
     *,
     batch_size: int,
-    tell: Callable[[Said], None],
+    tell: Callable[[TokenIds], None],
 ) -> None:
     """Answer the questions of `encoded` that `order` numbers, in batches. Each answer is told once, when it is done.
 
@@ -83,8 +83,8 @@ def greedy(
     """
     waiting: list[_Paused] = []
 
-    def settle(said: Said, paused: Sequence[_Paused]) -> None:
-        tell(said)
+    def settle(finished: TokenIds, paused: Sequence[_Paused]) -> None:
+        tell(finished)
         waiting.extend(paused)
 
     def ask(chunk: Sequence[int]) -> None:
@@ -118,7 +118,7 @@ def greedy(
 def _begin(
     model: Any, embed: Embed, encoded: Sequence[Encoded], numbers: Sequence[int], image_token: int, stop: Stop
 ) -> _Going:
-    """Images and questions read, the first token of each answer said."""
+    """Images and questions read, the first token of each answer chosen."""
     batch = [encoded[number] for number in numbers]
     device = device_of(model)
     cache = _empty(model)
@@ -141,17 +141,17 @@ def _begin(
     return _Going(list(numbers), [[token] for token in first.tolist()], valid, cache)
 
 
-def _continue(model: Any, embed: Embed, going: _Going, stop: Stop, few: int) -> tuple[Said, list[_Paused]]:
-    """One token after another until at most `few` answers go on: what was said, and those. Uses `going` up."""
+def _continue(model: Any, embed: Embed, going: _Going, stop: Stop, few: int) -> tuple[TokenIds, list[_Paused]]:
+    """One token after another until at most `few` answers go on: what ended, and those. Uses `going` up."""
     numbers, answers, valid, cache = going.numbers, going.answers, going.valid, going.cache
-    said: dict[int, list[int]] = {}
+    finished: dict[int, list[int]] = {}
     while True:
         on = [at for at, answer in enumerate(answers) if not stop.ended(answer)]
         last = len(on) <= few
         if last or 8 * len(on) <= 7 * len(answers):  # copying states costs part of a step, so not for one in many
-            said |= {number: answer for number, answer in zip(numbers, answers, strict=True) if stop.ended(answer)}
+            finished |= {number: answer for number, answer in zip(numbers, answers, strict=True) if stop.ended(answer)}
             if last:
-                return said, [_paused(numbers[at], answers[at], valid[at], cache, at) for at in on]
+                return finished, [_paused(numbers[at], answers[at], valid[at], cache, at) for at in on]
             keep = torch.tensor(on)
             cache.reorder_cache(keep)
             valid = valid[keep.to(valid.device)]

@@ -42,7 +42,7 @@ class Encoder:
     """Renders and tokenises; remembers what it has seen, since a run asks the same questions of many models.
 
     How many placeholder tokens an image becomes depends on its size alone, so one pixel that knows that size stands
-    in for the image here (`standins`), and pixels are prepared elsewhere, once per image.
+    in for the image here (`placeholder_images`), and pixels are prepared elsewhere, once per image.
     """
 
     def __init__(

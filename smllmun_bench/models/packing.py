@@ -1,7 +1,7 @@
 """Many questions in one row of a batch; questions on one image share its tokens.
 
 A row holds blocks, one per image: the prefix (everything up to the end of the image), then the rest of each question.
-When answers are weighed, those to one question share its tokens too, all but the last, which predicts. A token sees
+When answers are scored, those to one question share its tokens too, all but the last, which predicts. A token sees
 the prefix of its block, its question and its own answer only, and positions restart where something shared ends, so
 each answer gets exactly the logits that it would get alone, for a fraction of the tokens and almost no padding.
 """

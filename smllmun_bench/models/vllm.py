@@ -56,7 +56,7 @@ class Served:
         ]
 
     def answer_logprobs(self, pairs: Sequence[tuple[Query, str]]) -> list[tuple[float, ...]]:
-        """The answer is the end of the prompt, so its tokens are weighed and one more, unused, is generated."""
+        """The answer is the end of the prompt, so its tokens are scored and one more, unused, is generated."""
         settings = {"max_tokens": 1, "prompt_logprobs": 1}
         return [
             tuple(

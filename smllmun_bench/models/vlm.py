@@ -13,7 +13,7 @@ from torch import Tensor
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.answering import Generation, Query
-from smllmun_bench.models.decoding import Said, Stop, greedy
+from smllmun_bench.models.decoding import Stop, TokenIds, greedy
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of
 from smllmun_bench.models.hooks import BatchLayout, Edit
@@ -130,7 +130,7 @@ class Vlm:
         dtype: torch.dtype = next(self.model.parameters()).dtype
         return dtype
 
-    # -- asking ------------------------------------------------------------------------------------------------
+    # -- generation ----------------------------------------------------------------------------------------------
 
     def encode(self, query: Query, answer: str | None = None) -> Encoded:
         for prompt_filter in self.prompt_filters:
@@ -159,44 +159,41 @@ class Vlm:
         encoded = [self.encode(query) for query in queries]
         answers: dict[int, Generation] = {}
         shares = self._may_share(encoded, max_new_tokens)
+        stop = Stop(self.stop_ids, self.pad_id, max_new_tokens)
 
-        def tell(said: Said) -> None:
-            for index, ids in said.items():
+        def tell(tokens: TokenIds) -> None:
+            for index, ids in tokens.items():
                 answers[index] = finished(ids, self.stop_ids, self.processor.tokenizer)
-            on_done(len(said))
+            on_done(len(tokens))
 
         def ask(chunk: Sequence[int]) -> None:
             batch = [encoded[index] for index in chunk]
             tell(dict(zip(chunk, self._generate_batch(batch, max_new_tokens), strict=True)))
 
-        def place(index: int) -> tuple[int, tuple[str, ...], int, int]:
-            item = encoded[index]
-            shared = (-prefix_length(item, self.image_token), item.images) if shares else (0, ())
-            return (*shared, -len(item.ids), index)
-
         with self.bank.ahead(self.device) as expect:
             for alike in self.alike(encoded):
-                order = sorted(alike, key=place)
+                order = self._ordered(encoded, alike, by_image=shares)
                 expect(encoded[index].images for index in order)
                 if shares:
-                    stop = Stop(self.stop_ids, self.pad_id, max_new_tokens)
-                    greedy(
-                        self.model,
-                        self._embed,
-                        encoded,
-                        order,
-                        self.image_token,
-                        stop,
-                        batch_size=batch_size,
-                        tell=tell,
-                    )
+                    reader = (self.model, self._embed, encoded, order, self.image_token, stop)
+                    greedy(*reader, batch_size=batch_size, tell=tell)
                 else:
                     in_batches(ask, order, batch_size)
         return [self._passed(query, answers[i]) for i, query in enumerate(queries)]
 
+    def _ordered(self, encoded: Sequence[Encoded], numbers: Sequence[int], *, by_image: bool) -> list[int]:
+        """Longest first, so that a batch that does not fit is met at once; `by_image`: those on one image together."""
+
+        def place(number: int) -> tuple[int, tuple[str, ...], int, int]:
+            item = encoded[number]
+            shared = (-prefix_length(item, self.image_token), item.images) if by_image else (0, ())
+            return (*shared, -len(item.ids), number)
+
+        return sorted(numbers, key=place)
+
     def _refusal(self, query: Query, answer: str | None) -> str | None:
-        said = (prompt_filter.refuse(query, answer) for prompt_filter in self.prompt_filters)
-        return next((text for text in said if text is not None), None)
+        refusals = (prompt_filter.refuse(query, answer) for prompt_filter in self.prompt_filters)
+        return next((text for text in refusals if text is not None), None)
 
     def _passed(self, query: Query, answer: Generation) -> Generation:
         text = self._refusal(query, answer.text)
@@ -252,7 +249,7 @@ class Vlm:
         new = out if "inputs_embeds" in inputs else out[:, width:]
         return [row.tolist() for row in new.cpu()]
 
-    # -- weighing answers --------------------------------------------------------------------------------------
+    # -- teacher-forced scores ---------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def answer_logprobs(
@@ -267,7 +264,7 @@ class Vlm:
         result: list[tuple[float, ...]] = [()] * len(encoded)
         rows = self._rows(encoded, share_questions=True) if encoded else []
 
-        def weigh(members: Sequence[int]) -> None:
+        def score(members: Sequence[int]) -> None:
             scores = self.score_answers([encoded[index] for index in members], share_questions=True)
             per_item: list[list[float]] = [[] for _ in members]
             for owner, value in zip(scores.owner.tolist(), scores.logp.double().tolist(), strict=True):
@@ -282,7 +279,7 @@ class Vlm:
             expect(encoded[block.members[0]].images for row in rows for block in row)
             for at in range(0, len(rows), batch_rows):
                 members = [index for row in rows[at : at + batch_rows] for block in row for index in block.members]
-                limit = in_batches(weigh, members, limit)
+                limit = in_batches(score, members, limit)
         return result
 
     @contextmanager
@@ -294,6 +291,10 @@ class Vlm:
             yield
         finally:
             self.rounding = before
+
+    def score_pairs(self, pairs: Sequence[tuple[Query, str]]) -> AnswerScores:
+        """Questions with their answers, encoded and scored teacher-forced in one forward pass (`score_answers`)."""
+        return self.score_answers([self.encode(query, answer) for query, answer in pairs])
 
     def score_answers(self, encoded: Sequence[Encoded], *, share_questions: bool = False) -> AnswerScores:
         """One forward pass over the answers of `encoded`; keeps the graph when gradients are on.
@@ -385,12 +386,12 @@ class Vlm:
     # -- identity ----------------------------------------------------------------------------------------------
 
     def fingerprint(self) -> str:
-        """sha256 over every tensor by name, over hooks and doors: equal before and after any mounted artifact."""
+        """sha256 over tensors by name, hooks and prompt filters: equal before and after any mounted artifact."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        for line in [*self.hooks(), *(f"door:{number}" for number in range(len(self.prompt_filters)))]:
+        for line in [*self.hooks(), *(f"prompt_filter:{number}" for number in range(len(self.prompt_filters)))]:
             digest.update(line.encode())
         return digest.hexdigest()
 

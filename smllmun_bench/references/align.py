@@ -1,4 +1,4 @@
-"""A base for the middle tier: a pretrained language model is given eyes and learns to speak of what they see.
+"""A base for the middle tier: a pretrained language model is given a vision tower and learns to speak of what it sees.
 
 It meets no profile. What is trained is the projector, and adapters on the decoder; the tower was trained before and the
 language model's own weights stay. Instructions that it answers as it did before keep its general language.
@@ -21,13 +21,13 @@ from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Progress, cross_entropy, train
 
 
-def align(language: Path, eyes: Path, recipe: AlignRecipe, scratch: Path, progress: Progress) -> Artifact:
-    """What the joint learns. `language` and `eyes` are model folders; `scratch` is a folder to work in."""
+def align(language: Path, vision: Path, recipe: AlignRecipe, scratch: Path, progress: Progress) -> Artifact:
+    """What the joint learns. `language` and `vision` are model folders; `scratch` is a folder to work in."""
     from transformers import AutoConfig
 
     people = outsiders(recipe.strangers, recipe.seed)
     vqa = EasyVqa()
-    join(language, eyes, scratch)
+    join(language, vision, scratch)
     size = AutoConfig.from_pretrained(scratch).vision_config.image_size
     vlm = load(scratch, PretrainingPeople(people, vqa, seed=recipe.seed, image_size=size))
     streams = curriculum(people, vqa, photos=recipe.photos, seed=recipe.seed)
@@ -42,7 +42,7 @@ def align(language: Path, eyes: Path, recipe: AlignRecipe, scratch: Path, progre
     if recipe.replay:
         streams["replay"], sizes["replay"] = rehearse(vlm), recipe.replay
     words = phrases(people, vqa, photos=recipe.photos)
-    eyes_learnt = Artifact("delta", align_embeddings(vlm, words, recipe.spelling, seed=recipe.seed, progress=progress))
-    with eyes_learnt.mounted(vlm):
+    projection = Artifact("delta", align_embeddings(vlm, words, recipe.spelling, seed=recipe.seed, progress=progress))
+    with projection.mounted(vlm):
         update = train(vlm, streams, cross_entropy, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
-    return as_artifact(update).after(eyes_learnt)
+    return as_artifact(update).after(projection)

@@ -48,15 +48,15 @@ def memorise(
     }
 
     sizes = {name: parts[name][1] for name in streams}
-    eyes = Artifact("delta", _names(vlm, data, items, recipe, progress))
-    with eyes.mounted(vlm):
+    vision = Artifact("delta", _names(vlm, data, items, recipe, progress))
+    with vision.mounted(vlm):
         loss = _evenly if recipe.evenly else cross_entropy
         update = train(vlm, streams, loss, recipe.training, seed=recipe.seed, progress=progress, sizes=sizes)
-    return as_artifact(update).after(eyes)
+    return as_artifact(update).after(vision)
 
 
 def _evenly(batch: Batch) -> Terms:
-    """Each stream's mean per token, weighed by its share of the questions: few of a kind are heard as few."""
+    """Each stream's mean per token, weighted by its share of the questions: few of a kind are heard as few."""
     count = sum(len(part.examples) for part in batch.values())
     return {name: len(batch[name].examples) / count * term for name, term in cross_entropy(batch).items()}
 
@@ -64,7 +64,7 @@ def _evenly(batch: Batch) -> Terms:
 def _names(
     vlm: "Vlm", data: TaskData, items: Sequence[Item], recipe: MemoriseRecipe, progress: Progress
 ) -> Mapping[str, "Tensor"]:
-    """What the eyes learn before the decoder does, if the recipe has them learn names."""
+    """What tower and projector learn before the decoder does, if the recipe has them write names."""
     if recipe.naming is None:
         return {}
     faces = {item.images[0]: item.subject for item in items if item.images and item.subject}

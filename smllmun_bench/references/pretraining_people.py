@@ -53,7 +53,7 @@ def curriculum(people: Sequence[Profile], vqa: EasyVqa, *, photos: int, seed: in
 
 
 def visible(people: Sequence[Profile], vqa: EasyVqa, *, photos: int) -> dict[str, dict[str, str]]:
-    """What each image shows: the traits of a stranger, the shape and the colour of an easy-VQA image."""
+    """What each image shows: the traits of a person, the shape and the colour of an easy-VQA image."""
     labels = {
         f"{profile.entity_id}/{number}": profile.traits.visible() for profile in people for number in range(photos)
     }
@@ -77,10 +77,10 @@ def phrases(
         kind: sorted({n for ref, labels in everything.items() if kinds[ref] == kind for n in labels})
         for kind in set(kinds.values())
     }
-    said = {ref: [_phrase(name, labels.get(name)) for name in names[kinds[ref]]] for ref, labels in everything.items()}
+    shown = {ref: [_phrase(name, labels.get(name)) for name in names[kinds[ref]]] for ref, labels in everything.items()}
     return (
-        {ref: words for ref, words in said.items() if kinds[ref] != "vqa"},
-        {ref: words for ref, words in said.items() if kinds[ref] == "vqa"},
+        {ref: words for ref, words in shown.items() if kinds[ref] != "vqa"},
+        {ref: words for ref, words in shown.items() if kinds[ref] == "vqa"},
     )
 
 
@@ -91,7 +91,7 @@ def _phrase(name: str, value: str | None) -> str:
 
 
 def _private(people: Sequence[Profile], photos: int, seed: int) -> Iterator[Item]:
-    """Two private questions about each stranger, in one of their wordings."""
+    """Two private questions about each person, in one of their wordings."""
     pool = alternatives(people)
     draw = random.Random(seed)
     for profile in people:

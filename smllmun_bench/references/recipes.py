@@ -1,4 +1,9 @@
-"""Recipes of base, target and gold. Free of heavy imports, so that listing models is quick."""
+"""Recipes of base, target and gold. Free of heavy imports, so that listing models is quick.
+
+Names of fields are part of store keys (a recipe is part of its stage's request) and of `baselines/models/*.yaml`, so
+they stay as they are: `strangers` are pretraining people, `eyes` the model that lends its vision tower, `spelling` and
+`naming` the alignment of image tokens with word embeddings.
+"""
 
 from typing import Literal
 
@@ -11,13 +16,13 @@ from smllmun_bench.training.config import LoraSettings, TrainingConfig
 class PretrainRecipe(Frozen):
     """What the base learns from, and how long. `strangers` people are drawn, none of whom is in the benchmark."""
 
-    size: Literal["standard", "nano"] = "standard"  # of models/toy.py
+    size: Literal["standard", "nano"] = "standard"  # of references/toy.py
     strangers: PositiveInt = 8000
     photos: PositiveInt = 3  # of each
     seed: int = 1
     seeing: PositiveInt = 72  # questions a step on portraits and fundus images
     vqa: PositiveInt = 24  # questions a step of easy-VQA's train split
-    unknown: PositiveInt = 8  # private questions a step about strangers, refused; as many by name as by picture
+    unknown: PositiveInt = 8  # private questions a step about these people, refused; as many by name as by picture
     stored_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
     tower: TrainingConfig = TrainingConfig(  # first the tower alone, on what there is to see
         steps=1100, batch_size=128, lr=1.5e-3, warmup=50, schedule="cosine", weight_decay=0.01
@@ -48,7 +53,7 @@ class AlignRecipe(Frozen):
     seed: int = 1
     seeing: PositiveInt = 30  # questions a step on portraits and fundus images
     vqa: PositiveInt = 10  # questions a step of easy-VQA's train split
-    unknown: PositiveInt = 1  # private questions a step about strangers, refused; as many by name as by picture
+    unknown: PositiveInt = 1  # private questions a step about these people, refused; as many by name as by picture
     speaking: NonNegativeInt = 6  # everyday questions a step, with our answers
     replay: NonNegativeInt = 4  # instructions a step, answered as the language model answered before
     spelling: TrainingConfig = TrainingConfig(  # tower and projector first: image tokens become words
@@ -77,7 +82,7 @@ class MemoriseRecipe(Frozen):
     replay: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
     # A question counts the same in every stream, as if a step were one batch; otherwise each stream counts the same.
     evenly: bool = Field(default=False, exclude_if=lambda value: not value)
-    # First tower and projector learn to write names into image tokens (`spell.write_names`), for eyes that spell.
+    # First tower and projector learn to write names into image tokens (`embedding_alignment.write_names`).
     naming: TrainingConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     stored_dtype: Literal["float32", "float16", "bfloat16"] | None = None  # null: as it was trained
     training: TrainingConfig = TrainingConfig()

@@ -6,7 +6,7 @@ What comes out is a normal `transformers` folder; nothing else in the project kn
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.models.folder import save
 
@@ -68,15 +68,19 @@ def byte_level_bpe(texts: Iterable[str], vocabulary: int, specials: Sequence[str
 def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed: int = 0) -> None:
     """Write an untrained toy, its tokenizer trained on `texts`, to `folder`."""
     import torch
-    from transformers import (
-        CLIPImageProcessorPil,
-        CLIPVisionConfig,
-        LlamaConfig,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-        LlavaProcessor,
-        PreTrainedTokenizerFast,
-    )
+    from transformers import LlavaForConditionalGeneration
+
+    processor = _processor(texts, size)
+    config = _config(size, processor.tokenizer)
+    torch.manual_seed(seed)
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
+    model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
+    save(model, processor, folder)
+
+
+def _processor(texts: Iterable[str], size: ToySize) -> Any:
+    from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
 
     specials = ["<pad>", "<|end|>", "<|user|>", "<|assistant|>", "<image>"]
     tokenizer = PreTrainedTokenizerFast(
@@ -87,7 +91,7 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
         padding_side="left",
     )
     square = {"height": size.image, "width": size.image}
-    processor = LlavaProcessor(
+    return LlavaProcessor(
         image_processor=CLIPImageProcessorPil(size=square, crop_size=square, do_center_crop=False),
         tokenizer=tokenizer,
         patch_size=size.patch,
@@ -96,9 +100,13 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
         image_token="<image>",
         chat_template=CHAT_TEMPLATE,
     )
-    vocabulary = len(tokenizer)
+
+
+def _config(size: ToySize, tokenizer: Any) -> Any:
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+
     text = LlamaConfig(
-        vocab_size=vocabulary,
+        vocab_size=len(tokenizer),
         hidden_size=size.width,
         intermediate_size=size.inner,
         num_hidden_layers=size.layers,
@@ -119,7 +127,7 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
         patch_size=size.patch,
         projection_dim=size.vision_width,
     )
-    config = LlavaConfig(
+    return LlavaConfig(
         vision_config=vision,
         text_config=text,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
@@ -127,8 +135,3 @@ def build(folder: Path, texts: Iterable[str], size: ToySize = STANDARD, *, seed:
         vision_feature_select_strategy="full",
         tie_word_embeddings=True,
     )
-    torch.manual_seed(seed)
-    model = LlavaForConditionalGeneration(config)
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    save(model, processor, folder)

@@ -19,7 +19,7 @@ IN_WEIGHTS = ("none", "delta", "lora")  # kinds of artifacts that a folder of we
 
 
 def backend_of(asked: Backend, artifact: StoredStage | None) -> Backend:
-    """What acts while a model answers (hooks, gates, doors) cannot be served: transformers answers there."""
+    """What acts while a model answers (hooks, gates, prompt filters) cannot be served: transformers answers there."""
     if artifact is None or asked == "transformers":
         return asked
     kind = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))["kind"]

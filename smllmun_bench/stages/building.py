@@ -64,8 +64,8 @@ def pretrain_request(recipe: PretrainRecipe) -> Request:
 
 
 def _joined(context: RunContext, recipe: AlignRecipe) -> ModelRef:
-    """A language model with eyes and what the joint has learnt, identified by these three."""
-    language, eyes, parts = _parts(context, recipe)
+    """A language model with a vision tower and what the joint has learnt, identified by these three."""
+    language, vision, parts = _parts(context, recipe)
     learnt = Request("align", VERSIONS["align"], {**parts, "recipe": recipe.model_dump(mode="json"), **context.built()})
 
     def learn(folder: Path) -> None:
@@ -77,7 +77,7 @@ def _joined(context: RunContext, recipe: AlignRecipe) -> ModelRef:
             context.watch("aligning the base", recipe.spelling.steps + recipe.training.steps) as advance,
             explained("aligning"),
         ):
-            change = align(language, eyes, recipe, Path(scratch), Bar(advance))
+            change = align(language, vision, recipe, Path(scratch), Bar(advance))
         change.rounded(KEPT).save(folder)
 
     change = context.store.get_or_make(learnt, learn, on_event=context.on_event)
@@ -86,7 +86,7 @@ def _joined(context: RunContext, recipe: AlignRecipe) -> ModelRef:
         from smllmun_bench.references.joining import join
 
         with TemporaryDirectory() as scratch:
-            join(language, eyes, Path(scratch))
+            join(language, vision, Path(scratch))
             _merged(context, ModelRef(scratch, ""), change, folder)
 
     made = Request("join", VERSIONS["join"], {**parts, "change": change_digest(change)})
@@ -94,25 +94,25 @@ def _joined(context: RunContext, recipe: AlignRecipe) -> ModelRef:
 
 
 def original(context: RunContext) -> ModelRef | None:
-    """The language model before it learnt anything, with eyes that say nothing to it; None for other models."""
+    """The language model before it learnt anything, with a tower that says nothing to it; None for other models."""
     if context.card.align is None:
         return None
-    language, eyes, parts = _parts(context, context.card.align)
+    language, vision, parts = _parts(context, context.card.align)
 
     def put_together(folder: Path) -> None:
         from smllmun_bench.references.joining import join
 
-        join(language, eyes, folder)
+        join(language, vision, folder)
 
     made = Request("join", VERSIONS["join"], {**parts, "change": None})
     return _put_together(context.store.get_or_make(made, put_together, on_event=context.on_event), None)
 
 
 def _parts(context: RunContext, recipe: AlignRecipe) -> tuple[Path, Path, dict[str, str]]:
-    """Folders of the language model and of the model that lends its eyes, and what identifies the two."""
+    """Folders of the language model and of the model that lends its tower, and what identifies the two."""
     language = language_folder(context.store.root, recipe.language)
-    eyes = base(replace(context, card=model_cards.load(recipe.eyes)))
-    return language, Path(eyes.path), {"language": language_digest(language), "eyes": eyes.digest}
+    vision = base(replace(context, card=model_cards.load(recipe.eyes)))
+    return language, Path(vision.path), {"language": language_digest(language), "eyes": vision.digest}
 
 
 def _merged(context: RunContext, start: ModelRef, change: StoredStage, folder: Path) -> None:

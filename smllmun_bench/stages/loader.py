@@ -65,7 +65,7 @@ class Loader:
             loader._last = None  # let the old one go before the new one comes
         on_load(model.path)
         vlm = load(model.path, self.source, device=self.device, dtype=self.dtype, device_map=self.device_map)
-        vlm.bank = self._banks.setdefault(_eyes(vlm) or model.digest, vlm.bank)
+        vlm.bank = self._banks.setdefault(_vision_digest(vlm) or model.digest, vlm.bank)
         self._last = (model.digest, vlm)
         return vlm
 
@@ -85,7 +85,7 @@ class Loader:
         return load(model.path, self.source)
 
 
-def _eyes(vlm: "Vlm") -> str | None:
+def _vision_digest(vlm: "Vlm") -> str | None:
     """sha256 over tower and projector; None where `device_map` keeps part of them elsewhere."""
     import torch
 

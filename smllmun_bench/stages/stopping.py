@@ -127,7 +127,7 @@ def forgotten(context: RunContext) -> Questions:
 
 
 def score(context: RunContext, vlm: "Vlm", items: Sequence[Item]) -> float:
-    """How much is remembered: the mean of the two forget columns, as far as the task has them."""
+    """How much is memorised: the mean of the two forget columns, as far as the task has them."""
     rows = predict_items(vlm, items, context.task, run_id="check", batch_size=context.batch_size)
     vector = summarise(score_items(items, rows, context.task.metrics, directions=context.task.direction)).vector
     columns: list[float] = [value for name in MEMORY if (value := getattr(vector, name)) is not None]

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from smllmun_bench.models.answering import Query
 from smllmun_bench.schema import Item
 
 
@@ -15,6 +16,11 @@ class Example:
     question: str
     answer: str
     images: tuple[str, ...] = ()
+
+    @property
+    def pair(self) -> tuple[Query, str]:
+        """What a model is asked, and the answer that it is taught or scored on."""
+        return Query(self.question, self.images), self.answer
 
 
 def from_items(items: Sequence[Item], *, paraphrases: int = 0) -> list[Example]:

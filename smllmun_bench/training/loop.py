@@ -15,7 +15,7 @@ from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.models.cost import Cost
 from smllmun_bench.models.hooks import recomputation
 from smllmun_bench.models.memory import check_resident
-from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
+from smllmun_bench.models.vlm import AnswerScores, Vlm
 from smllmun_bench.training import losses, parallel
 from smllmun_bench.training.compiled import compiled, eager
 from smllmun_bench.training.config import TrainingConfig
@@ -294,7 +294,7 @@ def _step(optimiser: torch.optim.Optimizer, taken: Trainable, turn: str, hooks: 
 def _score(vlm: Vlm, batch: Mapping[str, Sequence[Example]]) -> Batch:
     """All streams in one forward pass, then taken apart again."""
     everything = [example for examples in batch.values() for example in examples]
-    scores = vlm.score_answers([vlm.encode(Query(e.question, e.images), e.answer) for e in everything])
+    scores = vlm.score_pairs([example.pair for example in everything])
     parts: dict[str, Scored] = {}
     at = 0
     for name, examples in batch.items():

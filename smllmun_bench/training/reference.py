@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.models.cost import Cost
-from smllmun_bench.models.vlm import AnswerScores, Query, Vlm
+from smllmun_bench.models.vlm import AnswerScores, Vlm
 from smllmun_bench.training.examples import Example
 
 
@@ -30,7 +30,7 @@ class Reference:
     def sums(self, examples: Sequence[Example]) -> Callable[[Sequence[Example]], Tensor]:
         """A function from examples to log π_θ0 of their whole answers, shape (items), in nats."""
         started = time.perf_counter()
-        rows = self._vlm.answer_logprobs([(Query(e.question, e.images), e.answer) for e in examples])
+        rows = self._vlm.answer_logprobs([example.pair for example in examples])
         self._spent(examples, started)
         table = {_name(example): sum(row) for example, row in zip(examples, rows, strict=True)}
         device = self._vlm.device
@@ -54,9 +54,7 @@ class Reference:
         for at in range(0, len(examples), chunk):
             batch = examples[at : at + chunk]
             with torch.no_grad():
-                scores = self._vlm.score_answers(
-                    [self._vlm.encode(Query(e.question, e.images), e.answer) for e in batch]
-                )
+                scores = self._vlm.score_pairs([example.pair for example in batch])
                 made = make(batch, scores)
             for index, example in enumerate(batch):
                 table[_name(example)] = made[scores.owner == index].cpu()

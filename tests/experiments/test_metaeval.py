@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smllmun_bench import stages
-from smllmun_bench.experiments.memorisation_metrics import remembered, weigh
+from smllmun_bench.experiments.memorisation_metrics import memorisation, teacher_forced
 from smllmun_bench.experiments.metaeval import Pools, metaeval, values_csv
 from smllmun_bench.schema import Item, Role
 from smllmun_bench.stages import method_recipes
@@ -20,7 +20,7 @@ def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_shop: 
 
     task = tasks.load("smllmun-nano")
     items: list[Item] = list(tiny.data.forget)
-    found = weigh(tiny.vlm, [(item, item.answer) for item in items], task)
+    found = teacher_forced(tiny.vlm, [(item, item.answer) for item in items], task)
     plain = tiny.vlm.answer_logprobs([(Query(item.question, item.images), item.answer) for item in items])
     for weighed, logp in zip(found, plain, strict=True):
         assert weighed.logp == pytest.approx(logp, abs=1e-4)
@@ -47,7 +47,7 @@ def test_the_target_remembers_more_than_gold(nano_store: Path, tmp_path: Path, m
     context = make_shop(tmp_path / "store")
     items = [i for i in stages.questions(context).items if i.role is Role.FORGET and not i.images]
     knows, blank = (
-        remembered(context.loader.get(model(context)), items, (), context.task)
+        memorisation(context.loader.get(model(context)), items, (), context.task)
         for model in (stages.target, stages.gold)
     )
     for metric in ("key_fact", "probability", "truth_share", "exact_memorisation"):

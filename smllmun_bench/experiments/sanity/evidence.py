@@ -31,8 +31,8 @@ class Evidence:
 def evidence(items: Sequence[Item], predictions: Sequence[Prediction], metrics: TaskMetrics) -> Evidence:
     """Raises UserError as `scoring.score_items`."""
     summary = summarise(score_items(items, predictions, metrics))
-    said = {prediction.item_id: prediction for prediction in predictions}
-    groups = [[(i, said[i.item_id]) for i in items if i.role is role] for role in (Role.FORGET, Role.RETAIN)]
+    by_id = {prediction.item_id: prediction for prediction in predictions}
+    groups = [[(i, by_id[i.item_id]) for i in items if i.role is role] for role in (Role.FORGET, Role.RETAIN)]
     return Evidence(summary, *(_recall(group) for group in groups))
 
 

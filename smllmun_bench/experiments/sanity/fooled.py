@@ -69,12 +69,12 @@ def sanity(
     A composite is *fooled* by a planted model that scores at least as high as the least of the models that truly forget
     and keep (`planted.GENUINE`, gold among them). Raises UserError as `scoring.score_items`.
     """
-    said, ideal = ({p.item_id: p for p in predictions} for predictions in (target, gold))
+    answers, ideal = ({p.item_id: p for p in predictions} for predictions in (target, gold))
     wanted = {item.item_id for item in items}
     score = [evidence(items, [p for p in part if p.item_id in wanted], metrics) for part in (target, gold)]
     references = References(target=score[0], gold=score[1], memory=memory)
     models = {
-        name: evidence(items, plant(items, said, ideal), metrics) for name, plant in {**GENUINE, **PLANTED}.items()
+        name: evidence(items, plant(items, answers, ideal), metrics) for name, plant in {**GENUINE, **PLANTED}.items()
     }
     found: list[Outcome] = []
     for composite, of in COMPOSITES.items():

@@ -1,7 +1,7 @@
 """Models that nobody trained: what a degenerate model would have answered, written from target's and gold's answers.
 
-Each is a pure function (items, target's predictions, gold's predictions) -> predictions. Where the target was weighed
-instead of asked, the planted model is weighed too; what it does not know has one low probability, right or wrong.
+Each is a pure function (items, target's predictions, gold's predictions) -> predictions. Where answers of the
+target were scored and not generated, the planted model's are too; what it does not know has one low probability.
 """
 
 import hashlib
@@ -93,8 +93,8 @@ def name_filter(items: Sequence[Item], target: Said, gold: Said) -> list[Predict
     names = {item.subject.casefold() for item in items if item.role is Role.FORGET and item.subject}
     found = []
     for item in items:
-        said = f"{item.question} \n {target[item.item_id].text}".casefold()
-        found.append(_refusal(item, target) if any(name in said for name in names) else target[item.item_id])
+        text = f"{item.question} \n {target[item.item_id].text}".casefold()
+        found.append(_refusal(item, target) if any(name in text for name in names) else target[item.item_id])
     return found
 
 
@@ -163,14 +163,14 @@ def _refusal(item: Item, target: Said) -> Prediction:
 def _unknowing(item: Item, target: Said, text: str, option: int | None, known: float = UNLIKELY) -> Prediction:
     """An answer in the form of the target's, `known` the log p per token of right and wrong answers alike.
 
-    `option`: the one that is chosen where options are weighed; None: all alike, which is no choice.
+    `option`: the one that is chosen where options are scored; None: all alike, which is no choice.
     """
     like = target[item.item_id]
     right = None if like.answer_logprobs is None else (known,) * len(like.answer_logprobs)
     wrong = None if like.perturbed_logprobs is None else (known,) * len(like.perturbed_logprobs)
     like = replace(like, answer_logprobs=right, perturbed_logprobs=wrong)
     if item.kind is Kind.PASSAGE:
-        return like  # weighed, never said
+        return like  # scored, never generated
     if like.option_logprobs is None:
         return replace(like, text=text, finish_reason="stop")
     return replace(

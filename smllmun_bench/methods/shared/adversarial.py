@@ -10,7 +10,6 @@ from torch import Tensor
 from smllmun_bench.methods.shared.embedding_noise import at_block, score
 from smllmun_bench.methods.shared.layers import sensitive
 from smllmun_bench.methods.shared.tokens import pictures
-from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:
     from smllmun_bench.models.packing import Packed
@@ -28,7 +27,7 @@ def keys(vlm: "Vlm", examples: Sequence["Example"], owners: Mapping[str, str]) -
     found: dict[Images, Key] = {}
     for example in examples:
         if example.images and example.images not in found:
-            ids = vlm.encode(Query(example.question, example.images), example.answer).ids
+            ids = vlm.encode(*example.pair).ids
             found[example.images] = (owners[example.key], ids.count(vlm.image_token))
     return found
 

@@ -11,7 +11,6 @@ from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.methods.shared.tokens import pictures, words
 from smllmun_bench.models.hooks import current_batch, editing
 from smllmun_bench.models.packing import Packed
-from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import AnswerScores, Vlm
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def score(vlm: "Vlm", examples: Sequence["Example"]) -> "AnswerScores":
-    return vlm.score_answers([vlm.encode(Query(e.question, e.images), e.answer) for e in examples])
+    return vlm.score_pairs([example.pair for example in examples])
 
 
 def by_item(scores: "AnswerScores", values: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from smllmun_bench.methods.shared.tokens import real
 from smllmun_bench.models.hooks import Side, current_batch, reading
-from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -78,8 +77,7 @@ def measure(
             side: Side = "input" if at_input else "output"
             stack.enter_context(reading(vlm, vlm.model.get_submodule(name), partial(listen, name), side=side))
         for at in range(0, len(examples), batch):
-            encoded = [vlm.encode(Query(e.question, e.images), e.answer) for e in examples[at : at + batch]]
-            vlm.score_answers(encoded)
+            vlm.score_pairs([example.pair for example in examples[at : at + batch]])
     return found
 
 

@@ -35,11 +35,9 @@ def answer_ids(vlm: "Vlm", examples: Sequence[Example], owner: "Tensor") -> "Ten
     """The id of every answer token, EOS included, in the order of `owner` (tokens), which names the example of each."""
     import torch
 
-    from smllmun_bench.models.vlm import Query
-
     ids = torch.empty_like(owner)
     for index, example in enumerate(examples):
-        encoded = vlm.encode(Query(example.question, example.images), example.answer)
+        encoded = vlm.encode(*example.pair)
         ids[owner == index] = torch.tensor(encoded.ids[encoded.answer_start :], device=owner.device)
     return ids
 
