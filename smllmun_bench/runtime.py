@@ -1,9 +1,15 @@
-"""Processes that were launched together (`accelerate launch -m smllmun_bench run …`). Nothing happens with one."""
+"""Processes: those that were launched together (`accelerate launch -m smllmun_bench run …`), and how they end."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,3 +67,44 @@ def process_group() -> Any:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         distributed.init_process_group("cpu:gloo,cuda:nccl" if on_cards else "gloo")
     return distributed
+
+
+class Stopped(KeyboardInterrupt):
+    """The system or its administrator asked this process to end: what Ctrl-C does, with another number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def stop_as_by_ctrl_c() -> None:
+    """SIGTERM and SIGHUP raise `Stopped` in the main thread, so that nothing half-made is left. A second one kills.
+
+    A signal that whoever started us has ignored (`nohup`) stays ignored.
+    """
+    for number in _stopping():
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def end_with(parent: "Connection") -> None:
+    """End this process, at once, when the other end of `parent` is closed: by its holder, or by that one's death."""
+    threading.Thread(target=_wait_for_end, args=(parent,), daemon=True).start()
+
+
+def _stopping() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for each in _stopping():
+        if signal.getsignal(each) is _stop:
+            signal.signal(each, signal.SIG_DFL)
+    raise Stopped(number)
+
+
+def _wait_for_end(parent: "Connection") -> None:
+    try:
+        parent.recv_bytes()
+    except (EOFError, OSError):
+        os._exit(1)  # no cleaning up: the main thread may be in the middle of a step of minutes

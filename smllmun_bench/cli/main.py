@@ -1,8 +1,10 @@
 """`smllmun-bench`: the commands, and the one place where errors become text and exit codes.
 
-0: done; 1: done, and something did not hold (a method failed, a score moved); 2: bad input; 130: interrupted.
+0: done; 1: done, and something did not hold (a method failed, a score moved); 2: bad input; 130: interrupted; 143, 129:
+stopped by SIGTERM, by SIGHUP.
 """
 
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -10,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from smllmun_bench import __version__
+from smllmun_bench import __version__, runtime
 from smllmun_bench.errors import UserError
 
 COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
@@ -19,7 +21,7 @@ COMMANDS = (  # a module of this folder and the function in it, in the order of 
     "export",
 )  # fmt: skip
 GROUPS = ("models", "judge", "data", "toy", "store")
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT = 2
 
 
 def dashed(arguments: list[str]) -> list[str]:
@@ -50,9 +52,10 @@ class _Group(TyperGroup):
         except UserError as error:
             sys.stderr.write(f"error: {error}\n")
             raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted; nothing finished is lost: run the same command again\n")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as stop:
+            by = f" by {stop}" if isinstance(stop, runtime.Stopped) else ""
+            sys.stderr.write(f"\ninterrupted{by}; nothing finished is lost: run the same command again\n")
+            raise typer.Exit(128 + (stop.number if isinstance(stop, runtime.Stopped) else signal.SIGINT)) from None
 
 
 app = typer.Typer(
@@ -87,4 +90,5 @@ def _options(
 
 
 def main() -> None:
+    runtime.stop_as_by_ctrl_c()
     app()

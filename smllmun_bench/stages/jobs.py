@@ -2,16 +2,20 @@
 
 Workers leave nothing but finished folders of the store, so an interrupted sweep loses at most what was in the making,
 and what comes out is what one process would have made. A worker has its share of the cores: two threads of torch that
-fight for one core are far slower than one.
+fight for one core are far slower than one. It ends with the process that started it, however that one ends.
 """
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
-from smllmun_bench.errors import RunFailed
+from smllmun_bench import runtime
+from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.models.libraries import import_libraries
 from smllmun_bench.stages.building import target
 from smllmun_bench.stages.context import RunContext
@@ -46,13 +50,21 @@ def fill_store(
 
     A job whose training fails (RunFailed) leaves nothing; whoever asks for it next meets the failure.
     """
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _enter, (open_context, max(1, _cores() // workers)))
-    with pool:
+    spawn = get_context("spawn")
+    theirs, ours = spawn.Pipe(duplex=False)  # open as long as we live and want what they do
+    with ours, ProcessPoolExecutor(workers, spawn, _enter, (open_context, max(1, _cores() // workers), theirs)) as pool:
         try:
             for future in as_completed([pool.submit(_make, job) for job in jobs]):
                 future.result()
                 on_done(1)
+        except BrokenProcessPool:
+            raise UserError(
+                f"one of {workers} processes was ended from outside, as the system does where memory runs out",
+                where="--jobs",
+                fix="fewer --jobs, or none: what is finished is kept",
+            ) from None
         except BaseException:
+            ours.close()  # ends them: whoever stops us wants no more of them
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -61,7 +73,9 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _enter(open_context: Callable[[], RunContext], threads: int) -> None:
+def _enter(open_context: Callable[[], RunContext], threads: int, parent: Connection) -> None:
+    runtime.end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which knows what to say
     import_libraries()
     import torch
 

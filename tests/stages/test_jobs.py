@@ -1,15 +1,22 @@
 """Runs in several processes: the same folders as in one."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from until import until
 
 from smllmun_bench import stages
 from smllmun_bench.cli._session import RunOptions, open_quietly
 from smllmun_bench.config import apply_overrides
+from smllmun_bench.errors import UserError
 from smllmun_bench.experiments.run import run
 from smllmun_bench.stages import method_recipes
 from smllmun_bench.stages.jobs import fill_store
@@ -64,3 +71,27 @@ def test_the_base_is_derived_and_the_questions_selected_once(
     list(run(context, [], [], 15, tmp_path / "out"))
     assert [event.stage for event in events].count("pretrain") == 1
     assert len(taken) == 1
+
+
+def _ended(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE  # nobody may be there to take its end note
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
+    """However it ends. The signal goes to the parent alone, as that of a batch system does."""
+    script = Path(__file__).parents[1] / "helpers" / "hanging.py"
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.DEVNULL)
+    until(lambda: len(list(tmp_path.iterdir())) == 2 or parent.poll() is not None)
+    parent.send_signal(number)
+    assert (parent.wait(30) == -number) == (number == signal.SIGKILL)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    until(lambda: all(_ended(worker) for worker in workers))
+
+
+def test_a_worker_that_the_system_ends_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="one of 2 processes was ended from outside"):
+        fill_store(partial(os._exit, 9), [("a", 0)], 2)  # type: ignore[arg-type, list-item]

@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from until import until
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.store import upkeep
@@ -119,18 +119,10 @@ def test_every_step_is_a_checkpoint(tmp_path: Path) -> None:
     assert tuple(seen) == STEPS
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    """Wait for an event of another process; how long it takes does not matter, that it comes does."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def _worker(root: Path, log: Path, making: Path, go: Path) -> None:
     def slow(folder: Path) -> None:
         making.touch()
-        _until(go.exists)
+        until(go.exists)
         make(folder)
 
     def note(event: StageEvent) -> None:
@@ -147,9 +139,9 @@ def test_of_two_processes_one_makes_and_one_waits(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=_worker, args=(tmp_path / "store", log, flag, go)) for flag in making]
     workers[0].start()
-    _until(making[0].exists)
+    until(making[0].exists)
     workers[1].start()
-    _until(lambda: "waiting" in log.read_text() or making[1].exists())
+    until(lambda: "waiting" in log.read_text() or making[1].exists())
     go.touch()
     for worker in workers:
         worker.join(60)
