@@ -155,16 +155,27 @@ def _tell_samples(found: "list[Filtered]", as_json: bool) -> None:
         return
     lines: list[tuple[object, ...]] = []
     for one in found:
-        figures = {"accuracy (ours)": one.accuracy} | dict(one.recorded)
-        for name, figure in figures.items():
-            interval = f"{figure.low:.4f} … {figure.high:.4f}"
-            lines.append((one.filter, one.form, name, f"{figure.mean:.4f}", interval, figure.n))
+        means = ({} if one.accuracy is None else {"accuracy (ours)": one.accuracy}) | dict(one.recorded)
+        for name, mean in means.items():
+            interval = f"{mean.low:.4f} … {mean.high:.4f}"
+            lines.append((one.filter, one.form, name, f"{mean.mean:.4f}", interval, mean.n))
+        lines += [(one.filter, one.form, name, f"{figure:.4f}", None, None) for name, figure in one.figures.items()]
     console = make_console()
-    console.print(lines_table("", ("filter", "read as", "metric", "mean", "95 %", "n"), lines))
+    if lines:
+        console.print(lines_table("", ("filter", "read as", "metric", "value", "95 %", "n"), lines))
     for one in found:
-        chance = "" if one.chance_corrected is None else f", {one.chance_corrected:.4f} corrected for chance"
-        differs = f", {one.differs} verdicts differ from the log's" if one.differs else ""
-        console.print(f"{one.filter}: {one.unparsed} of {one.n} unparsed{chance}{differs}", soft_wrap=True)
+        if one.accuracy is None:
+            console.print(f"{one.filter}: {one.n} rows, no accuracy of ours: {one.no_accuracy}", soft_wrap=True)
+        else:
+            chance = "" if one.chance_corrected is None else f", {one.chance_corrected:.4f} corrected for chance"
+            differs = f", {one.differs} verdicts differ from the log's" if one.differs else ""
+            console.print(f"{one.filter}: {one.unparsed} of {one.n} unparsed{chance}{differs}", soft_wrap=True)
+        if one.figures:
+            names = ", ".join(one.figures)
+            console.print(f"{one.filter}: of the whole set, by its own formula: {names}", soft_wrap=True)
+        if one.left_out:
+            names = ", ".join(one.left_out)
+            console.print(f"{one.filter}: not shown, its rows do not give it: {names}", soft_wrap=True)
 
 
 def _number(value: float | None) -> str | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from smllmun_bench.importers.files import Place, need, read_lines
-from smllmun_bench.importers.samples import Filtered, Sample, integer, numbers, response, summarise, text_of
+from smllmun_bench.importers.samples import Filtered, Sample, document, integer, response, summarise, text_of
 
 # Everything else at the top of a row is a metric, where the row does not list its metrics.
 _OWN = {
@@ -35,7 +35,8 @@ def read_lm_eval(path: Path) -> list[Filtered]:
                 text_of(need(row, "target", place), place.at("target")),
                 text,
                 options,
-                numbers(row, names, place),
+                {name: row[name] for name in names},
+                document(row.get("doc")),
             )
         )
     return summarise(samples)

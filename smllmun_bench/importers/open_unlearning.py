@@ -92,14 +92,23 @@ def _metrics(log: Object, place: Place) -> dict[str, _Metric]:
         if name in found:
             raise inside.fault(f"the metric stands twice: as {found[name].key!r} too")
         if isinstance(value, int | float) and not isinstance(value, bool):  # a summary
-            found[name] = _Metric(key, as_number(value, inside), None)
+            number = _not_negative if name in wanted or name in _TWO else as_number
+            found[name] = _Metric(key, number(value, inside), None)
         elif value is not None and (name in wanted or name in _TWO):
             entry = as_object(value, inside)
             mean_ = need(entry, "agg_value", inside)
-            recorded = None if mean_ is None else as_number(mean_, inside.at("agg_value"))
+            recorded = None if mean_ is None else _not_negative(mean_, inside.at("agg_value"))
             values, without = _by_index(entry, wanted[name], inside) if name in wanted else (None, 0)
             found[name] = _Metric(key, recorded, values, without)
     return found
+
+
+def _not_negative(value: object, place: Place) -> float:
+    """A probability, a recall, a ratio or what is made of them."""
+    number = as_number(value, place)
+    if number < 0:
+        raise place.fault(f"{number:g} is no probability, recall or ratio: those are not below 0")
+    return number
 
 
 def _by_index(entry: Object, key: str, place: Place) -> tuple[Mapping[str, float] | None, int]:
@@ -114,7 +123,7 @@ def _by_index(entry: Object, key: str, place: Place) -> tuple[Mapping[str, float
         if number is None:
             without += 1
         else:
-            values[index] = as_number(number, row.at(key))
+            values[index] = _not_negative(number, row.at(key))
     if not values:
         raise inside.fault("no question has a number")
     return values, without

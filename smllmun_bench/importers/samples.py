@@ -1,12 +1,13 @@
 """Sample logs of other harnesses: what each row says, and what the rows come to. Knows no harness."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import ascii_uppercase
 
+from smllmun_bench.importers.aggregation import AGGREGATIONS, MEANS, OF_LIKELIHOOD, Logged
 from smllmun_bench.importers.files import Object, Place, as_number
+from smllmun_bench.importers.gold import bare_answer, right_option
 from smllmun_bench.metrics import match
 from smllmun_bench.metrics.choice import (
     UNPARSED,
@@ -23,7 +24,7 @@ ACCURACY = ("acc", "exact_match", "accuracy")  # names under which a log may rec
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer: its text, or the log-probability of every option. `metrics` are the log's own numbers."""
+    """One answer: its text, or the log-probability of every option. `metrics`: what the row says under each name."""
 
     place: Place
     doc_id: int
@@ -31,12 +32,13 @@ class Sample:
     target: str
     text: str
     options: tuple[float, ...] | None
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, object]
+    doc: Object = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A metric of the log: mean over its `n` rows and a 95 % bootstrap interval over the rows."""
+    """A metric that is one number in each row: mean over its `n` rows and a 95 % bootstrap interval over the rows."""
 
     mean: float
     low: float
@@ -48,19 +50,26 @@ class Recorded:
 class Filtered:
     """The rows of one filter of one log.
 
-    `accuracy` is ours: options by log-probability, letters and yes/no by the strict parser, anything else by exact
-    match with the target. `unparsed` answers are wrong. `chance_corrected` only where every row has equally many
-    options. `differs` counts rows where the log records another verdict under a name of `ACCURACY`.
+    `accuracy` is ours: options by log-probability, letters and yes/no by the strict parser, a short answer by exact
+    match with the target. It is None, and `no_accuracy` says why, where the log has no bare answer to hold against.
+    `unparsed` answers are wrong. `chance_corrected` only where every row has equally many options. `differs` counts
+    rows where the log records another verdict under a name of `ACCURACY`.
+
+    Of the log's own metrics `recorded` are means of rows, `figures` are of the whole set by the set's own formula, and
+    `left_out` are names of those that the rows do not give.
     """
 
     filter: str
     form: str
     n: int
-    accuracy: Recorded
+    accuracy: Recorded | None
+    no_accuracy: str
     chance_corrected: float | None
-    unparsed: int
+    unparsed: int | None
     differs: int
     recorded: Mapping[str, Recorded]
+    figures: Mapping[str, float]
+    left_out: tuple[str, ...]
 
 
 def summarise(samples: Sequence[Sample]) -> list[Filtered]:
@@ -80,32 +89,34 @@ def _summary(name: str, group: Sequence[Sample]) -> Filtered:
                 "one log per file; two runs may have been joined",
             )
     form = _form(group)
-    verdicts = [_verdict(sample, form, _letters(group)) for sample in group]
+    right_options = [right_option(s.target, len(s.options or ()), s.doc, s.place) for s in group if form == "options"]
+    without = _no_accuracy(form, group, right_options)
+    recorded, figures, left_out = _metrics(group)
+    verdicts = [] if without else _verdicts(form, group, right_options)
     right = [float(verdict is True) for verdict in verdicts]
+    accuracy = _recorded(right) if right else None
     sizes = {len(sample.options or ()) for sample in group}
-    width = sizes.pop() if form == "options" and len(sizes) == 1 else 0
-    accuracy = _recorded(right)
-    names = list(dict.fromkeys(key for sample in group for key in sample.metrics))
-    logged = next((key for key in ACCURACY if key in names), None)
+    width = sizes.pop() if accuracy is not None and form == "options" and len(sizes) == 1 else 0
     return Filtered(
         filter=name,
         form=form,
         n=len(group),
         accuracy=accuracy,
-        chance_corrected=chance_corrected(accuracy.mean, width) if width > 1 else None,
-        unparsed=sum(verdict is None for verdict in verdicts),
-        differs=sum(
-            logged in sample.metrics and (sample.metrics[logged] == 1) != (ours == 1)
-            for sample, ours in zip(group, right, strict=True)
-            if logged is not None
-        ),
-        recorded={key: _recorded([s.metrics[key] for s in group if key in s.metrics]) for key in names},
+        no_accuracy=without,
+        chance_corrected=chance_corrected(accuracy.mean, width) if accuracy is not None and width > 1 else None,
+        unparsed=None if without else sum(verdict is None for verdict in verdicts),
+        differs=_differs(group, right),
+        recorded=recorded,
+        figures=figures,
+        left_out=left_out,
     )
 
 
 def _form(group: Sequence[Sample]) -> str:
+    if any(OF_LIKELIHOOD & sample.metrics.keys() for sample in group):
+        return "log-likelihood"
     if all(sample.options is not None for sample in group):
-        return "options"
+        return "options" if all(len(sample.options or ()) > 1 for sample in group) else "log-likelihood"
     targets = [sample.target.strip() for sample in group]
     if all(bare(target) in ("yes", "no") for target in targets):
         return "yes/no"
@@ -114,16 +125,32 @@ def _form(group: Sequence[Sample]) -> str:
     return "text"
 
 
-def _letters(group: Sequence[Sample]) -> int:
-    """How many options there are at least: the last letter among the targets, and never fewer than four."""
-    return max([4, *(ascii_uppercase.find(sample.target.strip()) + 1 for sample in group)])
+def _no_accuracy(form: str, group: Sequence[Sample], right_options: Sequence[int | None]) -> str:
+    """Why there is nothing to hold the answers against; "" if there is."""
+    if form == "log-likelihood":
+        return "a likelihood was taken, nothing was answered"
+    if form == "text" and not all(bare_answer(sample.target) for sample in group):
+        return "the targets are no bare answers (worked solutions, lists, long texts)"
+    if form != "options":
+        return ""
+    if None in right_options:
+        return "the log does not say of each row which one option is right"
+    if any("acc_mutual_info" in sample.metrics for sample in group):
+        return "unconditional log-probabilities stand among the options"
+    shares = [value for s in group if isinstance(value := s.metrics.get("acc"), int | float) and value not in (0, 1)]
+    return "the log's accuracies are shares: several options are right" if shares else ""
+
+
+def _verdicts(form: str, group: Sequence[Sample], right_options: Sequence[int | None]) -> list[bool | None]:
+    """Right, wrong, or None: unparsed."""
+    if form == "options":
+        chosen = [choose_by_logprob(sample.options or ()) for sample in group]
+        return [None if one is UNPARSED else one == right for one, right in zip(chosen, right_options, strict=True)]
+    letters = max([4, *(ascii_uppercase.find(sample.target.strip()) + 1 for sample in group)])  # at least so many
+    return [_verdict(sample, form, letters) for sample in group]
 
 
 def _verdict(sample: Sample, form: str, letters: int) -> bool | None:
-    """Right, wrong, or None: unparsed."""
-    if form == "options":
-        chosen = choose_by_logprob(sample.options or ())
-        return None if chosen is UNPARSED else chosen == _index(sample)
     if form == "yes/no":
         said = parse_yes_no(sample.text)
         return None if said is UNPARSED else said is (bare(sample.target) == "yes")
@@ -135,15 +162,49 @@ def _verdict(sample: Sample, form: str, letters: int) -> bool | None:
     return match.exact(sample.text, (sample.target,)) == 1
 
 
-def _index(sample: Sample) -> int:
-    place, options = sample.place.at("target"), len(sample.options or ())
-    try:
-        index = int(sample.target)
-    except ValueError:
-        raise place.fault(f"{sample.target!r} is not the number of an option", "a multiple-choice log") from None
-    if not 0 <= index < options:
-        raise place.fault(f"option {index} of {options}: they are counted from 0")
-    return index
+def _differs(group: Sequence[Sample], right: Sequence[float]) -> int:
+    logged = next((name for name in ACCURACY if any(name in sample.metrics for sample in group)), "")
+    pairs = zip(group, right, strict=True) if right else ()
+    return sum(logged in sample.metrics and (sample.metrics[logged] == 1) != (ours == 1) for sample, ours in pairs)
+
+
+# -- the log's own metrics ---------------------------------------------------------------------------------------------
+
+
+def _metrics(group: Sequence[Sample]) -> tuple[dict[str, Recorded], dict[str, float], tuple[str, ...]]:
+    """(means of rows, figures of the set, what the rows do not give)."""
+    logged: dict[str, list[tuple[object, Place]]] = {}
+    for sample in group:
+        for name, value in sample.metrics.items():
+            if isinstance(value, bool | int | float | list | dict):  # null and text are no figures
+                logged.setdefault(name, []).append((value, sample.place.at(name)))
+    recorded, figures, left_out = {}, {}, []
+    for name, rows in logged.items():
+        if name in AGGREGATIONS:
+            figure = AGGREGATIONS[name](rows)
+            if figure is None:
+                left_out.append(name)
+            else:
+                figures[name] = figure
+        elif all(_is_one_number(value, any_fields=name in MEANS) for value, _ in rows):
+            recorded[name] = _recorded(_numbers(rows))
+        else:
+            left_out.append(name)
+    return recorded, figures, tuple(left_out)
+
+
+def _is_one_number(value: object, *, any_fields: bool) -> bool:
+    """A number, or an object with a score and an id: with other fields beside it, the set has a formula of its own."""
+    if not isinstance(value, dict):
+        return isinstance(value, bool | int | float)
+    others = () if any_fields else value.keys() - {"score"}
+    plain = isinstance(value.get("score"), bool | int | float)
+    return plain and all(key.lower().endswith(("id", "index", "idx")) for key in others)
+
+
+def _numbers(rows: Logged) -> list[float]:
+    plain = [(value["score"] if isinstance(value, dict) else value, place) for value, place in rows]
+    return [float(value) if isinstance(value, bool) else as_number(value, place) for value, place in plain]
 
 
 def _recorded(values: Sequence[float]) -> Recorded:
@@ -152,7 +213,7 @@ def _recorded(values: Sequence[float]) -> Recorded:
     return Recorded(macro(values, rows), interval.low, interval.high, len(values))
 
 
-# --- what the two harnesses share -------------------------------------------------------------------------------
+# -- what the two harnesses share --------------------------------------------------------------------------------------
 
 
 def integer(value: object, place: Place) -> int:
@@ -167,15 +228,26 @@ def text_of(value: object, place: Place) -> str:
     return value
 
 
-def response(value: object, place: Place) -> tuple[str, tuple[float, ...] | None]:
-    """(text, None) of a generated answer, ("", log-probabilities) of a multiple-choice one.
+def document(value: object) -> Object:
+    """The row's document; empty where the log leaves it out."""
+    return value if isinstance(value, dict) else {}
+
+
+def response(value: object, place: Place, *, losses: bool = False) -> tuple[str, tuple[float, ...] | None]:
+    """(text, None) of a generated answer, ("", log-probabilities) of one or several that were weighed.
 
     Text may stand bare or inside one or two lists; of repeats the first counts. Options are `[log-probability,
-    is-greedy]` pairs, whose numbers are written as text.
+    is-greedy]` pairs, whose numbers are written as text. `losses`: pairs may hold mean losses, none below 0, instead.
     """
     pairs = value if isinstance(value, list) else []
-    if len(pairs) > 1 and all(isinstance(pair, list) and len(pair) == 2 and _is_flag(pair[1]) for pair in pairs):
-        return "", tuple(_logprob(pair[0], place.at(str(number))) for number, pair in enumerate(pairs))
+    if pairs and all(isinstance(pair, list) and len(pair) == 2 and _is_flag(pair[1]) for pair in pairs):
+        found = [_number(pair[0], place.at(str(number))) for number, pair in enumerate(pairs)]
+        if losses and all(number >= 0 for number in found):
+            found = [-number for number in found]
+        for number, one in enumerate(found):
+            if one > 0:
+                raise place.at(str(number)).fault(f"{one:g} is no log-probability: those are not above 0")
+        return "", tuple(found)
     while isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, str):
@@ -187,23 +259,11 @@ def _is_flag(value: object) -> bool:
     return isinstance(value, bool) or value in ("True", "False")
 
 
-def _logprob(value: object, place: Place) -> float:
+def _number(value: object, place: Place) -> float:
+    """A NaN makes the choice unparsed; −inf is an option that cannot be."""
+    if not isinstance(value, str):
+        return as_number(value, place)
     try:
-        number = float(value) if isinstance(value, str) else as_number(value, place)
+        return float(value)
     except ValueError:
         raise place.fault(f"{value!r} is no log-probability") from None
-    if math.isnan(number) or number <= 0:
-        return number  # a NaN makes the choice unparsed; -inf is an option that cannot be
-    raise place.fault(f"{number:g} is no log-probability: those are not above 0")
-
-
-def numbers(row: Object, names: Sequence[str], place: Place) -> dict[str, float]:
-    """The metrics that are one number per row; null, and figures that only make sense over the corpus, are not."""
-    found: dict[str, float] = {}
-    for name in names:
-        value = row.get(name)
-        if isinstance(value, bool):
-            found[name] = float(value)
-        elif isinstance(value, int | float):
-            found[name] = as_number(value, place.at(name))
-    return found

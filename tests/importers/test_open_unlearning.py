@@ -152,6 +152,10 @@ def _text(log: Log) -> None:
     log["retain_Truth_Ratio"]["value_by_index"]["6"]["score"] = "x"
 
 
+def _negative(log: Log) -> None:
+    log["wf_Q_A_ROUGE"]["value_by_index"]["3"]["rougeL_recall"] = -0.5
+
+
 def _list(log: Log) -> None:
     log["retain_Q_A_Prob"]["value_by_index"] = []
 
@@ -162,6 +166,7 @@ def _list(log: Log) -> None:
         (_no_mean, ", key 'ra_Q_A_ROUGE.agg_value'", ""),
         (_renamed, ", row 3, key 'wf_Q_A_ROUGE.value_by_index.rougeL_recall'", "this file has 'rougeL_recal'"),
         (_text, ", row 6, key 'retain_Truth_Ratio.value_by_index.score'", ""),
+        (_negative, ", row 3, key 'wf_Q_A_ROUGE.value_by_index.rougeL_recall'", ""),
         (_list, ", key 'retain_Q_A_Prob.value_by_index'", ""),
     ],
 )

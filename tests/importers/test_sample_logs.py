@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from smllmun_bench.cli.main import app
 from smllmun_bench.errors import UserError
 from smllmun_bench.importers.lm_eval import read_lm_eval
 from smllmun_bench.importers.lmms_eval import read_lmms_eval
@@ -50,6 +53,18 @@ def text_row(doc_id: int, text: str, target: str, filter_: str, hit: float) -> R
         "filter": filter_,
         "metrics": ["exact_match"],
         "exact_match": hit,
+    }
+
+
+def lmms_row(doc_id: int, answer: object, target: str, **metrics: object) -> Row:
+    return {
+        "doc_id": doc_id,
+        "target": target,
+        "filtered_resps": answer,
+        "token_counts": [{"output_tokens": 3}],
+        "doc_hash": digest(str(doc_id)),
+        "input": "<image>\nWhat?",
+        **metrics,
     }
 
 
@@ -97,13 +112,187 @@ def test_corpus_metrics_and_nulls_are_no_scores(tmp_path: Path) -> None:
         "ter": None,
     }
     (found,) = read_lm_eval(saved(tmp_path, [row]))
-    assert list(found.recorded) == ["exact_match"]
+    assert (list(found.recorded), found.figures, found.left_out) == (["exact_match"], {}, ("bleu",))
+
+
+# -- what is right, where the log says so ------------------------------------------------------------------------------
+
+
+def weighed(target: str, *logprobs: float, doc: Row | None = None, **metrics: object) -> Row:
+    pairs = [[str(value), "False"] for value in logprobs]
+    names = {"metrics": list(metrics)} | metrics
+    return {
+        "doc_id": 0,
+        "doc": doc or {},
+        "target": target,
+        "resps": [],
+        "filtered_resps": pairs,
+        "filter": "none",
+    } | names
+
+
+TEXTS = {"text": ["bank", "library", "store"], "label": ["A", "B", "C"]}
+
+
+@pytest.mark.parametrize(
+    ("row", "right"),
+    [
+        (weighed("B", -3, -1, -4, -5, -6, acc=1.0), 1),  # commonsense_qa
+        (weighed("C", -1, -2, -4, -5, -6, acc=0.0), 0),
+        (weighed("B", -3, -1, -4, doc={"choices": TEXTS}), 1),
+        (weighed("E", -3, -1, -4, doc={"choices": TEXTS | {"label": ["D", "E", "F"]}}), 1),
+        (weighed("library", -3, -1, -4, doc={"choices": TEXTS}), 1),
+        (weighed("library", -3, -1, -4, doc={"choices": TEXTS["text"]}), 1),
+        (weighed("was too small.", -9.5, -7.25, doc={"answer": "2"}, acc=1.0), 1),  # winogrande
+        (weighed("was too small.", -9.5, -7.25, doc={"answer": "1"}, acc=0.0), 0),
+        (weighed("1", -3, -1), 1),
+        (weighed("12", -3, -1, -4, doc={"choices": ["10", "12", "14"]}), 1),  # no number of an option, but one's text
+    ],
+)
+def test_letters_labels_and_texts_are_mapped_to_options(tmp_path: Path, row: Row, right: int) -> None:
+    (found,) = read_lm_eval(saved(tmp_path, [row]))
+    assert found.accuracy is not None
+    assert (found.form, found.accuracy.mean, found.differs) == ("options", right, 0)
+
+
+MC2 = {"mc2_targets": {"choices": ["a", "b", "c"], "labels": [1, 1, 0]}}
+SOLUTION = "He has 12 boxes of 4, 12*4=<<12*4=48>>48\n#### 48"
+
+
+ROLLING = text_row(0, "-1000.5", "some page", "none", 0.0) | {
+    "metrics": ["word_perplexity"],
+    "word_perplexity": [-9, 4],
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (text_row(0, "48", SOLUTION, "flexible-extract", 1.0), "no bare answers"),
+        (text_row(0, "9", "#### 9", "flexible-extract", 1.0), "no bare answers"),
+        (text_row(0, "Oslo", "['Oslo', 'Kristiania']", "none", 1.0), "no bare answers"),
+        (text_row(0, "Oslo", "('Oslo',)", "none", 1.0), "no bare answers"),
+        (text_row(0, "x", "A man walks his dog along a beach at noon.", "none", 0.0), "no bare answers"),
+        (text_row(0, "x", "", "none", 0.0), "no bare answers"),
+        (weighed("0", -3, -0.5, -2, doc=MC2, acc=0.84), "which one option is right"),
+        (weighed("0", -3, -0.5, -2, acc=0.84), "are shares"),
+        (weighed("[0, 1]", -3, -0.5, -2, acc=1.0), "which one option is right"),
+        (weighed("four", -3, -0.5, -2, acc=1.0), "which one option is right"),
+        (weighed("1", -3, -0.5, -2, -1, acc=1.0, acc_mutual_info=1.0), "unconditional"),
+        (weighed(" lamp", -0.25, perplexity=-0.25, acc=1), "nothing was answered"),
+        (weighed(" lamp", -0.25, acc=1), "nothing was answered"),
+        (ROLLING, "nothing was answered"),
+    ],
+)
+def test_no_accuracy_of_ours_where_the_log_has_no_bare_answer(tmp_path: Path, row: Row, why: str) -> None:
+    path = saved(tmp_path, [row])
+    (found,) = read_lm_eval(path)
+    assert (found.accuracy, found.chance_corrected, found.unparsed, found.differs) == (None, None, None, 0)
+    assert why in found.no_accuracy
+    shown = CliRunner().invoke(app, ["score", "--format", "lm-eval", str(path)])
+    assert shown.exit_code == 0
+    assert "accuracy (ours)" not in shown.stdout
+    assert why in shown.stdout
+
+
+def test_one_row_without_a_bare_answer_is_enough(tmp_path: Path) -> None:
+    rows = [text_row(0, "48", "48", "none", 1.0), text_row(1, "48", SOLUTION, "none", 1.0)]
+    assert read_lm_eval(saved(tmp_path, rows))[0].accuracy is None
+
+
+# -- figures of the whole set ------------------------------------------------------------------------------------------
+
+
+def test_perplexities_are_of_the_set(tmp_path: Path) -> None:
+    """exp of minus the mean of −.25, −.5, −7.5, −.1; exp(1900.75 / 800); the second in bits."""
+    rows = [
+        weighed("x", value, perplexity=value, acc=int(value > -1)) | {"doc_id": n}
+        for n, value in enumerate((-0.25, -0.5, -7.5, -0.1))
+    ]
+    (found,) = read_lm_eval(saved(tmp_path, rows))
+    assert found.figures == {"perplexity": pytest.approx(8.0647, abs=1e-4)}
+    assert found.recorded["acc"].mean == 0.75
+    names = ("word_perplexity", "byte_perplexity", "bits_per_byte", "bleu")
+    rows = [
+        text_row(n, str(nats), "page", "none", 0.0) | {"metrics": list(names)} | {name: [nats, 400] for name in names}
+        for n, nats in enumerate((-1000.5, -900.25))
+    ]
+    (found,) = read_lm_eval(saved(tmp_path, rows))
+    per_word = 1900.75 / 800
+    assert found.figures == {
+        "word_perplexity": pytest.approx(math.exp(per_word)),
+        "byte_perplexity": pytest.approx(math.exp(per_word)),
+        "bits_per_byte": pytest.approx(per_word / math.log(2)),
+    }
+    assert (dict(found.recorded), found.left_out) == ({}, ("bleu",))
+    cut = [rows[0], rows[1] | {"word_perplexity": -9.0, "byte_perplexity": [-1e9, 1]}]
+    (found,) = read_lm_eval(saved(tmp_path, cut))
+    assert set(found.figures) == {"bits_per_byte"}  # a weight is missing; a figure that is no float
+
+
+POPE = ("pope_accuracy", "pope_precision", "pope_recall", "pope_f1_score", "pope_yes_ratio")
+
+
+def pope_row(doc_id: int, said: str, truth: str) -> Row:
+    entry = {"question_id": str(doc_id), "score": float(said == truth), "prediction": said, "ground_truth": truth}
+    return lmms_row(doc_id, said.title(), truth, **dict.fromkeys(POPE, entry))
+
+
+def test_pope_has_its_own_formulas(tmp_path: Path) -> None:
+    """3 hits, 2 false alarms, 1 miss, 2 rejections, 2 that are neither: .5, 3/5, 3/4, 2/3; truth is yes in 5 of 10."""
+    pairs = [("yes", "yes")] * 3 + [("yes", "no")] * 2 + [("no", "yes")] + [("no", "no")] * 2
+    pairs += [("maybe", "yes"), ("", "no")]
+    path = saved(tmp_path, [pope_row(n, *pair) for n, pair in enumerate(pairs)])
+    (found,) = read_lmms_eval(path)
+    assert found.figures == pytest.approx(
+        {"pope_precision": 0.6, "pope_recall": 0.75, "pope_f1_score": 2 / 3, "pope_yes_ratio": 0.5}
+    )
+    assert {name: one.mean for name, one in found.recorded.items()} == {"pope_accuracy": 0.5}
+    shown = CliRunner().invoke(app, ["score", "--format", "lmms-eval", str(path)]).stdout
+    assert "pope_recall" in shown
+    assert "0.7500" in shown
+
+
+def mme_row(doc_id: int, image: str, category: str, score: float, name: str = "mme_perception_score") -> Row:
+    entry = {"question_id": image, "category": category, "score": score}
+    return lmms_row(doc_id, "Yes", "Yes" if score else "No", **{name: entry})
+
+
+@pytest.mark.parametrize("name", ["mme_perception_score", "mme_percetion_score", "mme_cognition_score"])
+def test_mme_is_a_sum_over_categories(tmp_path: Path, name: str) -> None:
+    """existence: (R,R) and (R,W) -> 75 + 50; count: (W,R) -> 50 + 0."""
+    marks = [("p0", "existence", 1), ("p0", "existence", 1), ("p1", "existence", 1), ("p1", "existence", 0)]
+    marks += [("p2", "count", 0), ("p2", "count", 1)]
+    rows = [mme_row(n, *mark, name) for n, mark in enumerate(marks)]
+    (found,) = read_lmms_eval(saved(tmp_path, rows))
+    assert (found.figures, dict(found.recorded), found.left_out) == ({name: 175}, {}, ())
+    (cut,) = read_lmms_eval(saved(tmp_path, rows[:5]))  # cut short by a limit: an image has one question
+    assert (cut.figures, cut.left_out) == ({}, (name,))
+
+
+def test_a_set_with_a_formula_of_its_own_is_not_averaged(tmp_path: Path) -> None:
+    entry = {"question_id": "v1_0", "score": 0.5, "capabilities": "ocr,math"}
+    (found,) = read_lmms_eval(saved(tmp_path, [lmms_row(0, "x", "x", gpt_eval_score=entry)]))
+    assert (dict(found.recorded), found.left_out) == ({}, ("gpt_eval_score",))
+
+
+def test_options_of_lmms_eval_are_losses(tmp_path: Path) -> None:
+    """Its models return mean losses, of which the least is the choice; some return log-probabilities."""
+    rows = [
+        lmms_row(0, [["2.5", "False"], ["0.3", "True"], ["4.0", "False"]], "1", acc=1),
+        lmms_row(1, [["-2.5", "False"], ["-0.3", "True"], ["-4.0", "False"]], "1", acc=1),
+    ]
+    (found,) = read_lmms_eval(saved(tmp_path, rows))
+    assert found.accuracy is not None
+    assert (found.form, found.accuracy.mean, found.differs) == ("options", 1.0, 0)
+    mixed = lmms_row(0, [["2.5", "False"], ["-0.3", "True"]], "1", acc=1)
+    with pytest.raises(UserError, match=r"2\.5 is no log-probability"):
+        read_lmms_eval(saved(tmp_path, [mixed]))
 
 
 @pytest.mark.parametrize(
     ("change", "where", "what"),
     [
-        ({"target": "four"}, "key 'target'", "'four' is not the number of an option"),
         ({"target": "4"}, "key 'target'", "option 4 of 4"),
         ({"doc_id": "1"}, "key 'doc_id'", "whole number"),
         ({"filtered_resps": [["x", "False"], ["-1", "False"]]}, "key 'filtered_resps.0'", "'x' is no log-probability"),
@@ -128,18 +317,6 @@ def test_a_cut_file_names_its_row(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not JSON") as caught:
         read_lm_eval(path)
     assert f"{path}, row 4" in str(caught.value)
-
-
-def lmms_row(doc_id: int, answer: object, target: str, **metrics: object) -> Row:
-    return {
-        "doc_id": doc_id,
-        "target": target,
-        "filtered_resps": answer,
-        "token_counts": [{"output_tokens": 3}],
-        "doc_hash": digest(str(doc_id)),
-        "input": "<image>\nWhat?",
-        **metrics,
-    }
 
 
 @pytest.mark.parametrize("nest", [lambda t: t, lambda t: [t], lambda t: [[t]]])
