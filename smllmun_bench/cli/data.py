@@ -64,7 +64,7 @@ def vqa(
     part = subset(items, sample if sample is not None else len(items), seed)
     chosen = set(part.ids)
     asked = [item for item in items if item.item_id in chosen]
-    found = report(asked, read_predictions(predictions))
+    found = report(asked, read_predictions(predictions), of=items)
     about = {"ids_sha256": part.digest, "units": part.units, "of_units": part.of_units}
     about |= {"half_width_95": 100 * part.half_width(), "chance": chance(asked)}
     if as_json:

@@ -4,7 +4,6 @@ A score is a function of the items and the predictions alone.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.metrics import item_metrics
 from smllmun_bench.metrics.match import MAX_WORDS
+from smllmun_bench.metrics.matching import matched
 from smllmun_bench.metrics.states import AnswerState, State, answer_state, mark_constant, strict_memory
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.scoring.columns import NOT_GENERATED
@@ -22,7 +22,6 @@ TaskMetrics = Mapping[Kind, MetricPlan]
 # Where a good unlearner moves a score, as a task has it; without a task, the memory of the forgotten goes down.
 Directions = Mapping[Role, Mapping[Modality, Direction]]
 ERASED: Directions = MappingProxyType({Role.FORGET: dict.fromkeys(Modality, Direction.DOWN)})
-SHOWN = 8  # names in an error message
 
 
 def check_metrics(metrics: TaskMetrics, *, where: str = "") -> None:
@@ -51,7 +50,7 @@ def score_items(
     without a prediction, and where an item's headline metric cannot be computed.
     """
     check_metrics(metrics)
-    by_id = _matched(items, [p for p in predictions if p.attack == attack and p.sample == 0], attack)
+    by_id = matched(items, predictions, attack=attack)
     said = [by_id[item.item_id] for item in items]
     scores = [
         _score(item, answer, metrics, erased=_is_erased(item, directions))
@@ -81,26 +80,6 @@ def _strict(score: Score, directions: Directions) -> Score:
     if score.state != State.BROKEN or not _is_erased(score, directions):
         return score
     return replace(score, headline=strict_memory(score.headline, State.BROKEN))
-
-
-def _matched(items: Sequence[Item], predictions: Sequence[Prediction], attack: str) -> Mapping[str, Prediction]:
-    known = [item.item_id for item in items]
-    said = [prediction.item_id for prediction in predictions]
-    where = "predictions" if attack == "none" else f"predictions of attack {attack!r}"
-    for what, names, place, fix in (
-        ("item id stands twice", _twice(known), "items", "give every item its own id"),
-        ("item has more than one prediction", _twice(said), where, "keep one prediction per item and run"),
-        ("prediction of an unknown item", sorted(set(said) - set(known)), where, "score with the task that was asked"),
-        ("item has no prediction", sorted(set(known) - set(said)), where, "run the missing items, or finish the run"),
-    ):
-        if names:
-            listed = ", ".join(repr(name) for name in names[:SHOWN]) + (" …" if len(names) > SHOWN else "")
-            raise UserError(f"{what}: {listed} ({len(names)} in all)", where=place, fix=fix)
-    return {prediction.item_id: prediction for prediction in predictions}
-
-
-def _twice(names: Sequence[str]) -> list[str]:
-    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _score(item: Item, prediction: Prediction, metrics: TaskMetrics, *, erased: bool) -> Score:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.metrics.choice import UNPARSED, Choice, parse_choice, parse_yes_no, right_choices
+from smllmun_bench.metrics.matching import matched
 from smllmun_bench.metrics.text import bare
 from smllmun_bench.metrics.vqa import options, written, yesno
 from smllmun_bench.metrics.vqa.rules import RULES
@@ -15,7 +16,6 @@ from smllmun_bench.schema import Item, Kind, Prediction
 
 Pairs = Sequence[tuple[Item, Prediction]]
 Figures = dict[str, float]
-SHOWN = 5  # names in an error message
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +35,20 @@ class VqaReport:
     judged: str = ""
 
 
-def report(items: Sequence[Item], predictions: Iterable[Prediction]) -> VqaReport:
-    """Score the predictions of one set.
+def report(items: Sequence[Item], predictions: Iterable[Prediction], *, of: Sequence[Item] | None = None) -> VqaReport:
+    """Score the predictions of one set, or of a part of the set `of`.
 
-    Raises UserError for items of several sets or an unknown one, or a missing answer.
+    Raises UserError for items of several sets or of one without a rule, and as `matching.matched` does.
     """
     names = {item.benchmark for item in items}
     if len(names) != 1:
         raise UserError(f"the items are of {len(names)} sets", where="items", fix="one general set at a time")
     name = names.pop()
+    if name in JUDGED:
+        raise UserError(f"{name} is scored by a judge, not by a rule", where="items", fix=JUDGED[name])
     if name not in SETS:
         raise unknown("general set", name, SETS)
-    said = {prediction.item_id: prediction for prediction in predictions if prediction.attack == "none"}
-    missing = [item.item_id for item in items if item.item_id not in said]
-    if missing:
-        shown = ", ".join(missing[:SHOWN]) + (" …" if len(missing) > SHOWN else "")
-        raise UserError(f"{len(missing)} items have no prediction: {shown}", where="predictions")
+    said = matched(items, predictions, of=of)
     pairs = [(item, said[item.item_id]) for item in items]
     scoring = SETS[name]
     return VqaReport(
@@ -204,6 +202,9 @@ SETS: Mapping[str, _Set] = MappingProxyType(
         "mm_vet": _Set("and_or", "and_or", _capabilities, judged="MM-Vet's score by a judge"),
     }
 )
+
+
+JUDGED = MappingProxyType({"llava_bench": "`smllmun-bench judge`; metrics.vqa.written.llava_bench makes the figure"})
 
 
 def chance(items: Sequence[Item]) -> float | None:

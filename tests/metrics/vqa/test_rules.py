@@ -233,10 +233,39 @@ def test_a_report_wants_one_set_and_all_answers():
     items = [item("pope", 1, Kind.YESNO, "yes"), item("mme", 1, Kind.YESNO, "yes")]
     with pytest.raises(UserError, match="the items are of 2 sets"):
         report(items, [])
-    with pytest.raises(UserError, match=r"1 items have no prediction: pope\.1"):
+    with pytest.raises(UserError, match=r"item has no prediction: 'pope\.1' \(1 in all\)"):
         report(items[:1], [])
     with pytest.raises(UserError, match="unknown general set 'popo'"):
         report([item("popo", 1, Kind.YESNO, "yes")], [])
+    with pytest.raises(UserError, match="llava_bench is scored by a judge"):
+        report([item("llava_bench", 1, Kind.OPEN, "x")], [])
+
+
+def test_predictions_and_items_are_matched_one_to_one():
+    items = [item("pope", n, Kind.YESNO, "yes") for n in range(3)]
+    answers = said(items, "yes", "yes", "no")
+    for wrong, message in (
+        ([*answers, answers[0], answers[2]], r"more than one prediction: 'pope\.0', 'pope\.2' \(2 in all\)"),
+        ([*answers, Prediction("pope.9", "r", "yes")], r"prediction of an unknown item: 'pope\.9' \(1 in all\)"),
+        (answers[1:], r"item has no prediction: 'pope\.0'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            report(items, wrong)
+    with pytest.raises(UserError, match=r"item id stands twice: 'pope\.0'"):
+        report([*items, items[0]], answers)
+    attacked = [Prediction("pope.0", "r", "no", attack="blank"), Prediction("pope.0", "r", "no", sample=1)]
+    assert report(items, [*answers, *attacked]) == report(items, answers)
+
+
+def test_a_part_of_a_set_may_be_scored_from_the_answers_to_all():
+    items = [item("pope", n, Kind.YESNO, "yes") for n in range(3)]
+    answers = said(items, "yes", "yes", "no")
+    assert report(items[2:], answers, of=items).official["accuracy"] == 0
+    assert report(items[2:], answers[2:], of=items).official["accuracy"] == 0
+    with pytest.raises(UserError, match=r"unknown item: 'pope\.9'"):
+        report(items[2:], [*answers, Prediction("pope.9", "r", "yes")], of=items)
+    with pytest.raises(UserError, match=r"more than one prediction: 'pope\.0'"):
+        report(items[2:], [*answers, answers[0]], of=items)
 
 
 def test_every_set_names_rules_that_exist():
@@ -265,3 +294,8 @@ def test_the_command_prints_both_rules_the_unparsed_share_and_the_interval(tmp_p
     table = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert (table["official"]["accuracy"], table["strict"]["accuracy"], table["unparsed_strict"]) == (100, 0, 1)
     assert f"ids sha256 {table['subset']['ids_sha256']}" in done.stdout
+    with answers.open("a") as more:
+        more.write(json.dumps({"item_id": asked[7].item_id, "run_id": "r", "text": "yes"}) + "\n")
+    refused = CliRunner().invoke(app, arguments)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"item has more than one prediction: {asked[7].item_id!r} (1 in all)" in refused.stderr
