@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from smllmun_bench.metrics.diversity import distinct_n, longest_loop
+from smllmun_bench.metrics.marks import unmarked
 from smllmun_bench.metrics.scripts import is_word_sign, unicode_words
 
 _SPECIAL = re.compile(
@@ -68,6 +69,9 @@ _GLUE = (
     | {"em", "na", "do", "på", "och", "og", "er", "ja", "w", "z", "i", "o", "ve", "bir"}
 )
 _EAST_ASIAN = frozenset(("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "FULLWIDTH", "HALFWIDTH"))
+# Brackets, quotes, stops and units around an answer: "(A).", "~42 %…". None stands more than three times in a row.
+_MARK = r"[\s()\[\]{}<>\"'`“”‘’„«»「」『』《》【】（）.,:;!?…。，：；！？*_~≈=%$€£¥₹#•|/-]"
+_AROUND = re.compile(rf"(?!.*([^\w\s])\1{{3}}){_MARK}{{0,6}}((?:\w(?:.*\w)?[+#]*))?{_MARK}{{0,6}}", re.S)
 _LIST_SIGNS = re.compile(r"[,;:\n•|/-]")
 
 
@@ -145,6 +149,7 @@ class _Signs(NamedTuple):
 
 @lru_cache(maxsize=4096)  # several metrics of one item ask in a row, each with other known words
 def _signs(text: str) -> _Signs:
+    text = unmarked(text)
     found = tokens(text)
     folded = [word.casefold() for word in found]
     idle = _JOINS.issuperset(folded) and not text.isupper()  # OR and IN are states
@@ -196,7 +201,8 @@ def _part_is_word_like(part: str) -> bool:
 
 
 def _mostly_symbols(text: str) -> bool:
-    visible = [c for c in text if not c.isspace()]
+    around = _AROUND.fullmatch(text)
+    visible = [c for c in (around[2] if around and around[2] else text) if not c.isspace()]
     symbols = sum(not is_word_sign(c) for c in visible)
     return len(visible) >= 4 and symbols * 2 > len(visible)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from smllmun_bench.metrics.scripts import count_words
-from smllmun_bench.metrics.text import bare, contains, normalise, occurs
+from smllmun_bench.metrics.text import bare, contains, normalise, occurs, same
 
 # A longer answer may be a list of everything, which would always win. Where the fact should be gone there is no limit
 # (None): whatever is said around it, and however long, a secret that is told is told.
@@ -16,8 +16,7 @@ def exact(text: str, accepted: Iterable[str]) -> float:
     >>> exact("Paris.", ["paris"]), exact("in Paris", ["paris"])
     (1.0, 0.0)
     """
-    got = bare(text)
-    return float(bool(got) and any(got == bare(answer) for answer in accepted))
+    return float(bool(bare(text)) and any(same(text, answer) for answer in accepted))
 
 
 def key_fact(text: str, accepted: Iterable[str], *, max_words: int | None = MAX_WORDS) -> float:

@@ -6,16 +6,21 @@ from functools import lru_cache
 from string import ascii_lowercase, digits
 
 from smllmun_bench.metrics import scripts
+from smllmun_bench.metrics.marks import unmarked
+from smllmun_bench.metrics.numbers import canonical, has_number, readings, stands_whole
 from smllmun_bench.metrics.porter import stem as porter_stem
 
 _ROUGE_LETTERS = bytes(
     ord(chr(code).lower()) if code < 128 and chr(code).lower() in ascii_lowercase + digits else ord(" ")
     for code in range(256)
 )
-_GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")  # the comma of 85,000
+_FRACTION = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")  # 5½ is 5 1/2, not 51/2
+_POWER = re.compile(r"(?<=\w)(?=[²³¹⁰⁴-⁹])")  # 5² is 5^2, not 52
 _DIGIT = re.compile(r"[^\D0-9]")  # of other scripts: ٣, ३, ๓
-_NO_CENTS = re.compile(r"(?<=\d)\.00(?!\d)")  # $50.00 says $50
-_SIGNS = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-"})
+_SIGNS = str.maketrans(
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-"}
+    | {"⁄": "/"}  # ½ decomposes into 1⁄2
+)
 _EDGE = " \t\n.,;:!?\"'`*()[]{}" + "。、·・「」『』《》〈〉【】〔〕〖〗،؛؟۔।॥။၊។៖ฯ«»‹›„‚¿¡…"
 _SARA_AM = (("\u0e4d\u0e32", "\u0e33"), ("\u0ecd\u0eb2", "\u0eb3"))  # Thai and Lao am, which NFKD takes apart
 _SHORT_I = ("\u0438\u0306", "\u0439")  # й is a letter, not an и with an accent
@@ -28,12 +33,14 @@ _VARIANTS = str.maketrans("أإآٱىیک٬٫", "ااااييك,.")  # one lette
 
 @lru_cache(maxsize=65536)  # references are compared again and again
 def normalise(text: str) -> str:
-    """Lower case, accents of Latin letters dropped, one kind of quote and dash, single spaces, digits ungrouped.
+    """Lower case, accents of Latin letters dropped, one kind of quote and dash, single spaces; numbers in one spelling
+    (`numbers.canonical`), and no marking (`marks.unmarked`).
 
-    >>> normalise("  José earns\\n$85,000.00 – “net” ")
+    >>> normalise("  José earns\\n**$85,000.00** – “net” ")
     'jose earns $85000 - "net"'
     """
     if not text.isascii():
+        text = _POWER.sub("^", _FRACTION.sub(" ", text))
         text = unicodedata.normalize("NFKD", text).translate(_SIGNS).replace(*_SHORT_I)
         # Only Latin-style accents: dropping every mark would change words of other scripts.
         text = unicodedata.normalize("NFC", "".join(c for c in text if not "\u0300" <= c <= "\u036f"))
@@ -42,8 +49,13 @@ def normalise(text: str) -> str:
             for apart, whole in _SARA_AM:
                 text = text.replace(apart, whole)
             text = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
-    text = _NO_CENTS.sub("", _GROUPED.sub("", text.casefold()))
-    return " ".join(text.split())
+    text = text.casefold()
+    while True:
+        plain = " ".join(unmarked(text).split())
+        plain = canonical(plain) if has_number(plain) else plain
+        if plain == text:
+            return plain
+        text = plain
 
 
 @lru_cache(maxsize=65536)
@@ -53,7 +65,10 @@ def bare(text: str) -> str:
     >>> bare("Paris."), bare("(C++)"), bare("$50!")
     ('paris', 'c++', '$50')
     """
-    return normalise(text).strip(_EDGE)
+    plain = normalise(text)
+    while (inside := plain.strip(_EDGE)) != plain:
+        plain = normalise(inside)  # what stood at the edge may have hidden marking
+    return plain
 
 
 @lru_cache(maxsize=65536)  # a dozen metrics of one item ask for the same words
@@ -73,8 +88,8 @@ def words(text: str, stem: bool = False) -> tuple[str, ...]:
 def contains(text: str, phrase: str) -> bool:
     r"""Whether the phrase stands in the text with no word character on either side, both in normal form.
 
-    Works for "$50" and "C++", where the usual `\b` fails. A number is not found inside a longer decimal number.
-    An empty phrase is never contained.
+    Works for "$50" and "C++", where the usual `\b` fails. A number is found where it stands whole: not inside a longer
+    one, a fraction, a time, a range or behind a minus (`numbers.stands_whole`). An empty phrase is never contained.
 
     >>> contains("It is Paris.", "paris"), contains("a party", "art"), contains("he knows C++ well", "C++")
     (True, False, True)
@@ -86,22 +101,44 @@ def contains(text: str, phrase: str) -> bool:
 
 def occurs(haystack: str, needle: str) -> bool:
     """`contains` for strings that are in normal form already."""
+    if _stands_in(haystack, needle):
+        return True
+    if not haystack.isascii() and needle and scripts.is_inflected(haystack, needle):
+        return True
+    if ("." not in haystack and "." not in needle) or not has_number(needle):
+        return False
+    return any(_stands_in(said, wanted) for said in readings(haystack) for wanted in readings(needle))
+
+
+def same(text: str, other: str) -> bool:
+    """Whether both say the same thing and nothing else: equal normal forms, edge punctuation aside.
+
+    >>> same("**Paris**.", "paris"), same("85.000", "85,000"), same("-5", "5")
+    (True, True, False)
+    """
+    one, two = bare(text), bare(other)
+    if one == two or not has_number(one):
+        return one == two
+    return not set(readings(one)).isdisjoint(readings(two))
+
+
+def _stands_in(haystack: str, needle: str) -> bool:
     start = haystack.find(needle) if needle else -1
     while start >= 0:
         end = start + len(needle)
         if _edge_is_free(haystack, start, end):
             return True
         start = haystack.find(needle, start + 1)
-    return not haystack.isascii() and bool(needle) and scripts.is_inflected(haystack, needle)
+    return False
 
 
 def _edge_is_free(haystack: str, start: int, end: int) -> bool:
     before, after = haystack[max(start - 2, 0) : start], haystack[end : end + 2]
-    if _goes_on(before[::-1]) or _goes_on(after):
-        return not haystack.isascii() and scripts.stands_alone(haystack, start, end)
-    inside_decimal = haystack[start].isdigit() and len(before) == 2 and before[1] == "." and before[0].isdigit()
-    before_decimal = haystack[end - 1].isdigit() and len(after) == 2 and after[0] == "." and after[1].isdigit()
-    return not (inside_decimal or before_decimal)
+    if (_goes_on(before[::-1]) or _goes_on(after)) and (
+        haystack.isascii() or not scripts.stands_alone(haystack, start, end)
+    ):
+        return False
+    return stands_whole(haystack, start, end)
 
 
 def _goes_on(outwards: str) -> bool:
