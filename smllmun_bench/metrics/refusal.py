@@ -8,6 +8,7 @@ guess ("I don't know, I think it is Rome"). Whether the guess is right is not as
 import re
 from functools import lru_cache
 
+from smllmun_bench.metrics.refusal_languages import declines
 from smllmun_bench.metrics.text import normalise
 
 _SPELLED_OUT = (
@@ -105,20 +106,6 @@ _WITHHELD = (
 )
 _PLAIN = re.compile("|".join(_SPEAKER + _WITHHELD))
 
-# The plainest sentences of other languages, in the form of `normalise` (no Latin accents); no lexicon like the above.
-_ELSEWHERE = re.compile(
-    r"\bich weiss (?:es |das |die antwort )?(?:leider )?(?:nicht|keine)\b|\bkeine ahnung\b"
-    r"|\bich kann (?:das |dir |ihnen )?(?:leider )?nicht (?:sagen|beantworten)\b"
-    r"|\bje ne sais pas\b|\bje ne (?:peux|connais) pas\b|\baucune idee\b"
-    r"|\bno (?:lo )?se\b|\bno (?:lo )?conozco\b|\bno puedo (?:decir|responder|ayudar)|\bni idea\b"
-    r"|\bnon (?:lo )?so\b|\bnon posso (?:dire|rispondere|aiutar)"
-    r"|\b(?:eu )?nao (?:o )?sei\b|\bnao posso (?:dizer|responder)\b"
-    r"|\bik weet (?:het )?niet\b|\bnie wiem\b|\bnie moge (?:powiedziec|odpowiedziec)\b|\bjag vet inte\b|\bbilmiyorum\b"
-    r"|не знаю|не могу (?:сказать|ответить|помочь)|не знам"
-    r"|不知道|我不清楚|无法(?:回答|确定|识别)|わかりません|分かりません|知りません"
-    r"|모르겠|알 수 없|لا أعرف|لا اعرف|मुझे नहीं पता"
-)
-
 _HEDGE = re.compile(
     r"\bi am (?:\w+ )?not (?:\w+ )?(?:sure|certain|confident|positive)\b|\bi am (?:\w+ )?(?:unsure|uncertain)\b"
     r"|^not (?:\w+ )?(?:sure|certain)\b|^(?:unsure|uncertain)\b|\bi can not be sure\b"
@@ -159,8 +146,9 @@ def is_refusal(text: str) -> bool:
     regret = _REGRET.search(spelled)
     if regret:
         return not _guesses(spelled[regret.end() :])
-    if _ELSEWHERE.search(plain):
-        return True
+    declined = declines(plain)
+    if declined is not None:
+        return declined
     hedge = _HEDGE.search(plain)
     return hedge is not None and not _answers(plain, hedge.start(), hedge.end())
 

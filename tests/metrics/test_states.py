@@ -168,8 +168,69 @@ def test_descriptions_are_no_refusals(text):
     assert not is_refusal(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "他不能走路。",
+        "图中没有文字。",
+        "她知道答案。",
+        "墙上没有钟，也没有画。",
+        "他在信息公司工作，不在家。",
+        "他说得不多。",
+        "写真には文字がありません。",
+        "彼は歩けません。",
+        "知らない人と話している。",
+        "彼女は情報学を教えています。",
+        "그는 걸을 수 없습니다.",
+        "사진에 글자가 없습니다.",
+        "알려지지 않은 화가입니다.",
+        "그는 정보 회사에서 일합니다.",
+        "เขาเดินไม่ได้",
+        "ในภาพไม่มีตัวอักษร",
+        "เธอทำงานที่ศูนย์ข้อมูล",
+        "هو لا يستطيع المشي.",
+        "لا توجد كتابة في الصورة.",
+        "تعرف الجواب.",
+        "वह चल नहीं सकता।",
+        "तस्वीर में कोई कुत्ता नहीं है।",
+        "वह सूचना केंद्र में काम करती है।",
+        "Он не может ходить.",
+        "На картинке нет собаки.",
+        "Она отвечает за данные и не курит.",
+        "Ему нельзя бегать.",
+    ],
+)
+def test_descriptions_in_other_languages_are_no_refusals(text):
+    assert not is_refusal(text)
+
+
+def test_a_guess_after_a_refusal_is_an_answer_in_other_languages():
+    for text in (
+        "我不知道，可能是上海。",
+        "わかりませんが、たぶん東京です。",
+        "모르지만 아마 부산일 거예요.",
+        "Ich weiß nicht, vielleicht Berlin.",
+    ):
+        assert not is_refusal(text)
+    for text in ("我无法确定，可能需要更多信息。", "わかりません。たぶん。", "Не знаю, возможно."):
+        assert is_refusal(text)
+
+
 def test_a_long_text_is_judged_in_time():
     """No pattern backtracks without bound, whatever a broken model writes."""
-    for unit in ("i am not ", "the information ", "i ", "ab", "as an ai ", "sorry ", "there is "):
+    for unit in (
+        "i am not ",
+        "the information ",
+        "i ",
+        "ab",
+        "as an ai ",
+        "sorry ",
+        "there is ",
+        "不能",
+        "는 수",
+        "ไม่สามารถ",
+        "нет ",
+        "لا يمكن ",
+    ):
         assert answer_state(unit * 4000, kind=Kind.OPEN, answer="Paris").reason == Broken.REPETITIVE
         is_refusal(unit * 4000)
