@@ -1,6 +1,6 @@
 """Answer states on labelled strings, and the decisions that the docs state."""
 
-import csv
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -12,31 +12,26 @@ from smllmun_bench.metrics.refusal import is_refusal
 from smllmun_bench.metrics.states import AnswerState, Broken, State, answer_state, mark_constant, strict_memory
 from smllmun_bench.schema import Kind
 
-LABELLED = Path(__file__).with_name("labelled_states.tsv")
-DOCS = Path(__file__).parents[2] / "docs/metrics/states.md"
-STATES = [state.value for state in State]
 WANTED_F1 = 0.95
 
 
+def _bench():
+    """The script that makes the tables of the page reads the labels, and so does this."""
+    path = Path(__file__).parents[2] / "bench/state_agreement.py"
+    spec = importlib.util.spec_from_file_location("bench_state_agreement", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+bench = _bench()
+
+
 def _rows():
-    with LABELLED.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return bench.read("labelled_states")
 
 
-def _state(row):
-    return answer_state(
-        row["text"].replace("\\n", "\n"),
-        kind=Kind(row["kind"]),
-        answer=row["answer"],
-        choices=tuple(filter(None, row["choices"].split("|"))),
-        question=row["question"],
-        finish_reason=row["finish_reason"],
-    )
-
-
-def _agreement(rows, given):
-    counts = agreement.confusion([row["state"] for row in rows], given)
-    return counts, agreement.macro_f1(counts, STATES)
+_state = bench.given
 
 
 def _missed(rows):
@@ -46,10 +41,33 @@ def _missed(rows):
 
 def test_states_agree_with_the_labels():
     rows = _rows()
-    counts, score = _agreement(rows, [_state(row).state.value for row in rows])
+    counts, score = bench.confusion(rows)
     assert score >= WANTED_F1, (counts, _missed(rows))
-    table = agreement.markdown(counts, STATES)
-    assert table in DOCS.read_text(encoding="utf-8"), f"docs/metrics/states.md shows another table than\n{table}"
+
+
+def test_the_page_shows_the_tables_that_the_labels_give():
+    page = bench.PAGE.read_text(encoding="utf-8")
+    for name, table in bench.tables().items():
+        assert bench.marked(page, name) == table, f"{name}: run python bench/state_agreement.py --write"
+
+
+def test_states_agree_in_every_language_also_where_nothing_was_fitted():
+    rows = bench.read("labelled_languages")
+    assert len(rows) >= 200
+    for language in ("zh", "ja", "ko", "th", "ar", "hi", "ru"):
+        part = [row for row in rows if row["language"] == language]
+        kept = [row for row in part if row["part"] == "kept"]
+        assert len(part) >= 25
+        assert len(kept) * 2 >= len(part)
+        assert bench.confusion(kept, max_words=None)[1] >= 0.9, language
+
+
+def test_the_held_out_answers_are_others_than_those_for_fixing():
+    held = bench.read("held_out_states")
+    assert len(held) >= 300
+    fitted = {(row["text"], row["question"]) for row in (*_rows(), *bench.read("labelled_languages"))}
+    assert not [row["text"] for row in held if (row["text"], row["question"]) in fitted]
+    assert {row["state"] for row in held} == set(State)
 
 
 @pytest.mark.parametrize("split", ["first", "second", "third", "toy", "toy2"])
@@ -76,7 +94,8 @@ def test_reasons_agree_with_the_labels():
 def test_the_f1_can_fail():
     """A classifier that calls everything wrong is far from the bar."""
     rows = _rows()
-    assert _agreement(rows, ["wrong"] * len(rows))[1] < 0.3
+    counts = agreement.confusion([row["state"] for row in rows], ["wrong"] * len(rows))
+    assert agreement.macro_f1(counts, bench.STATES) < 0.3
 
 
 def test_off_type_answers_are_broken_where_the_question_cannot_take_them():
