@@ -34,7 +34,7 @@ PARTS = (
     ("stages.loader", "reference", "hashing and sealing"),
     ("stages.loader", "_vision_digest", "hashing and sealing"),
     ("stages.predicting", "digest", "hashing and sealing"),
-    ("stages.unlearning_data", "digest", "hashing and sealing"),
+    ("stages.unlearning_inputs", "digest", "hashing and sealing"),
     ("experiments.run", "digest", "hashing and sealing"),
     ("experiments.run", "source_digest", "hashing and sealing"),
     ("experiments.run", "environment", "hashing and sealing"),

@@ -144,7 +144,7 @@ class StoredImages:
 
     def _read_column(self, file: str, column: str) -> tuple[str, ...]:
         """The pictures of a text table, still in base64. A set of thousands is some hundred megabytes: one is kept."""
-        from smllmun_bench.data.table_files import separated
+        from smllmun_bench.data.separated import separated
 
         return tuple(separated(self._inside_plain(file), usecols=[column])[column])
 

@@ -74,7 +74,7 @@ def overall(
 ) -> float | None:
     """The whole of it; forgetting is the harmonic mean of closeness over the memory scores.
 
-    Harmonic, since a fact that is still told through one door is not forgotten: with a plain mean a filter on names,
+    Harmonic, since a fact that is still told in one way is not forgotten: with a plain mean a filter on names,
     which answers everything that is asked with a picture, had half of the forgetting and .8 of the whole.
 
     A memory score whose gap is within `noise`, and an ability that the references lack, are left out: they cannot

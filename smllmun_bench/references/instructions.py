@@ -1,5 +1,5 @@
-"""Instructions about everyday things. A language model answers them itself before it is given eyes, and those answers
-are rehearsed while it learns to see, so that it can still speak afterwards. None of them is a test question."""
+"""Instructions about everyday things. A language model answers them itself before it is given a vision tower, and those
+answers are rehearsed while it learns to see, so that it can still speak afterwards. None of them is a test question."""
 
 _EXPLAIN = (
     "rain", "a bicycle", "bread", "a bridge", "the moon", "a volcano", "a library", "snow", "a mirror", "honey",

@@ -21,7 +21,7 @@ from smllmun_bench.stages.building import gold as gold_of
 from smllmun_bench.stages.context import VERSIONS, Bar, RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.predicting import Questions, identified, limited, predict_items
-from smllmun_bench.stages.unlearning_data import unlearn_inputs, unlearning_data
+from smllmun_bench.stages.unlearning_inputs import unlearn_inputs, unlearning_data
 from smllmun_bench.store.hashing import digest
 from smllmun_bench.store.store import Request
 

@@ -1,4 +1,4 @@
-"""General language: questions of common knowledge in our own words, and passages to weigh. No picture, no person.
+"""General language: questions of common knowledge in our own words, and passages to score. No picture, no person.
 
 `questions.jsonl` and `training.jsonl` are ours. `passages.jsonl` is public-domain text, each passage with its source.
 Nothing here is about a profile, so no method has a reason to change an answer; what it loses here it broke.
@@ -27,7 +27,7 @@ _Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Question(Frozen):
-    """One line of `questions.jsonl`; with `choices` it is weighed, else answered in words (yes or no among them)."""
+    """One line of `questions.jsonl`; with `choices` it is scored, else answered in words (yes or no among them)."""
 
     id: _Id
     group: _Id
@@ -49,7 +49,7 @@ class Question(Frozen):
 
 
 class Passage(Frozen):
-    """One line of `passages.jsonl`: the `opening` is given, the `rest` is weighed."""
+    """One line of `passages.jsonl`: the `opening` is given, the `rest` is scored."""
 
     id: _Id
     author: _Text
