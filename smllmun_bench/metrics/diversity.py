@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from smllmun_bench.metrics.text import bare
 
@@ -66,14 +66,20 @@ def unique_words(texts: Sequence[str]) -> int:
 
 
 def constant_answer(
-    questions: Sequence[str], texts: Sequence[str], truths: Sequence[Sequence[str]] = (), *, share: float = 0.5
+    questions: Sequence[str],
+    texts: Sequence[str],
+    truths: Sequence[Sequence[str]] = (),
+    *,
+    is_right: Callable[[int, str], bool] = lambda place, text: False,
+    share: float = 0.5,
 ) -> str | None:
     """The one string (in normal form) that a model says to everything, or None.
 
     Each question text weighs the same, however often it is asked, so that a model with one favourite city for all
     "Where does this person live?" is not called constant. A string is constant when it is given to at least `share`
     of at least 5 different questions, and more than twice as often as it is right (`truths`: accepted answers per
-    question): "yes" to a balanced yes-or-no set is a bias, seen in the yes-ratio, not a constant.
+    question; `is_right`: whether a text would be right at a place, however it says so): "yes" to a balanced yes-or-no
+    set, or "A" to balanced choices of two, is a bias, not a constant.
     Raises ValueError for unequal lengths.
 
     >>> asked = [f"Who wrote book {i}?" for i in range(6)]
@@ -91,10 +97,11 @@ def constant_answer(
     said, weight = max(weights.items(), key=lambda pair: (pair[1], pair[0]))
     if not said or weight < share * len(asked):
         return None
+    as_said = next(text for text in texts if bare(text) == said)
     right = sum(
         1 / asked[question]
-        for question, accepted in zip(questions, truths, strict=False)
-        if any(bare(truth) == said for truth in accepted)
+        for place, question in enumerate(questions)
+        if (truths and any(bare(truth) == said for truth in truths[place])) or is_right(place, as_said)
     )
     return said if weight > 2 * right else None
 

@@ -13,7 +13,7 @@ Over a whole run, `mark_constant` then turns one string for everything into **br
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -103,19 +103,24 @@ def answer_state(
 
 
 def mark_constant(
-    states: Sequence[AnswerState], texts: Sequence[str], questions: Sequence[str], truths: Sequence[Sequence[str]]
+    states: Sequence[AnswerState],
+    texts: Sequence[str],
+    questions: Sequence[str],
+    truths: Sequence[Sequence[str]],
+    *,
+    is_right: Callable[[int, str], bool] = lambda place, text: False,
 ) -> list[AnswerState]:
     """The states of a run's answers, in which one string for everything is broken.
 
-    All four in the same order. Refusals stay refusals: a model that declines everything is not broken. A correct
-    answer does not stay correct: a constant that hits by luck shows no knowledge. See `diversity.constant_answer`.
+    All four in the same order; `is_right` as for `diversity.constant_answer`. Refusals stay refusals: a model that declines everything is not broken. A correct
+    answer does not stay correct: a constant that hits by luck shows no knowledge.
 
     >>> asked = [f"Where does person {i} live?" for i in range(10)]
     >>> wrong, lucky = AnswerState(State.WRONG), AnswerState(State.CORRECT)
     >>> set(mark_constant([wrong] * 9 + [lucky], ["Rome"] * 10, asked, [["Oslo"]] * 9 + [["Rome"]]))
     {AnswerState(state=<State.BROKEN: 'broken'>, reason=<Broken.CONSTANT: 'constant'>)}
     """
-    constant = constant_answer(questions, texts, truths)
+    constant = constant_answer(questions, texts, truths, is_right=is_right)
     if constant is None:
         return list(states)
     return [

@@ -12,7 +12,7 @@ from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.metrics import item_metrics
 from smllmun_bench.metrics.match import MAX_WORDS
 from smllmun_bench.metrics.matching import matched
-from smllmun_bench.metrics.states import AnswerState, State, answer_state, mark_constant, strict_memory
+from smllmun_bench.metrics.states import AnswerState, State, answer_state, is_correct, mark_constant, strict_memory
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Prediction, Role, Score
 from smllmun_bench.scoring.columns import NOT_GENERATED
 from smllmun_bench.tasks import MetricPlan
@@ -67,9 +67,22 @@ def _without_constants(items: Sequence[Item], said: Sequence[Prediction], scores
         [said[n].text for n in written],
         [items[n].question for n in written],
         [(items[n].answer, *items[n].accepted) for n in written],
+        is_right=lambda place, text: _would_be_right(items[written[place]], text),
     )
     states = {n: found.state.value for n, found in zip(written, marked, strict=True)}
     return [replace(score, state=states.get(n, score.state)) for n, score in enumerate(scores)]
+
+
+def _would_be_right(item: Item, text: str) -> bool:
+    """By what is read in it: "A", "(A)." and the text of option A are one answer to a choice."""
+    return is_correct(
+        text,
+        kind=item.kind,
+        answer=item.answer,
+        accepted=item.accepted,
+        choices=item.choices,
+        keywords=item.keywords,
+    )
 
 
 def _is_erased(one: Item | Score, directions: Directions) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from smllmun_bench.evaluate_modules.base import STRING, StringMetric, mean
-from smllmun_bench.metrics.states import State, answer_state, mark_constant
+from smllmun_bench.metrics.states import State, answer_state, is_correct, mark_constant
 from smllmun_bench.schema import Kind
 
 
@@ -18,5 +18,11 @@ class AnswerStates(StringMetric):
     def scores(self, *, predictions: list[str], references: list[str], questions: list[str]) -> dict[str, Any]:
         each = zip(predictions, references, questions, strict=True)
         found = [answer_state(text, kind=Kind.OPEN, answer=answer, question=asked) for text, answer, asked in each]
-        marked = mark_constant(found, predictions, questions, [[answer] for answer in references])
+        marked = mark_constant(
+            found,
+            predictions,
+            questions,
+            [[answer] for answer in references],
+            is_right=lambda place, text: is_correct(text, kind=Kind.OPEN, answer=references[place]),
+        )
         return {state.value: mean(float(one.state is state) for one in marked) for state in State}
