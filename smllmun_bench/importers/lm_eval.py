@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from smllmun_bench.importers.files import Place, need, read_lines
-from smllmun_bench.importers.samples import Filtered, Sample, document, integer, response, summarise, text_of
+from smllmun_bench.importers.samples import Filtered, Sample, document, integer, response, summarise, target_of, text_of
 
 # Everything else at the top of a row is a metric, where the row does not list its metrics.
 _OWN = {
@@ -32,7 +32,7 @@ def read_lm_eval(path: Path) -> list[Filtered]:
                 place,
                 integer(need(row, "doc_id", place), place.at("doc_id")),
                 text_of(row.get("filter", "none"), place.at("filter")),
-                text_of(need(row, "target", place), place.at("target")),
+                target_of(need(row, "target", place), place.at("target")),
                 text,
                 options,
                 {name: row[name] for name in names},

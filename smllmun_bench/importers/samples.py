@@ -120,16 +120,23 @@ def _form(group: Sequence[Sample]) -> str:
     targets = [sample.target.strip() for sample in group]
     if all(bare(target) in ("yes", "no") for target in targets):
         return "yes/no"
-    if all(len(target) == 1 and target in ascii_uppercase for target in targets):
+    letters = sum(map(_is_letter, targets))
+    if letters == len(targets):
         return "letter"
-    return "text"
+    return "letter or text" if 2 * letters > len(targets) else "text"  # as MMMU has it
+
+
+def _is_letter(target: str) -> bool:
+    return len(target) == 1 and target in ascii_uppercase
 
 
 def _no_accuracy(form: str, group: Sequence[Sample], right_options: Sequence[int | None]) -> str:
     """Why there is nothing to hold the answers against; "" if there is."""
     if form == "log-likelihood":
         return "a likelihood was taken, nothing was answered"
-    if form == "text" and not all(bare_answer(sample.target) for sample in group):
+    if all(sample.target.strip() in ("", "None") for sample in group):
+        return "the log holds no targets"
+    if form in ("letter or text", "text") and not all(bare_answer(sample.target) for sample in group):
         return "the targets are no bare answers (worked solutions, lists, long texts)"
     if form != "options":
         return ""
@@ -154,7 +161,7 @@ def _verdict(sample: Sample, form: str, letters: int) -> bool | None:
     if form == "yes/no":
         said = parse_yes_no(sample.text)
         return None if said is UNPARSED else said is (bare(sample.target) == "yes")
-    if form == "letter":
+    if form.startswith("letter") and _is_letter(sample.target.strip()):
         # The log does not hold the options' texts: stand-ins that no answer contains leave the letter rungs.
         unknown = [f"\ue000option {number}\ue000" for number in range(letters)]
         choice = parse_choice(sample.text, unknown)
@@ -226,6 +233,13 @@ def text_of(value: object, place: Place) -> str:
     if not isinstance(value, str):
         raise place.fault("expected text")
     return value
+
+
+def target_of(value: object, place: Place) -> str:
+    """Text; older logs of lm-evaluation-harness keep the type that the task gives it (numbers, lists, nothing)."""
+    if isinstance(value, dict):
+        raise place.fault("expected a target: text, a number or a list")
+    return value if isinstance(value, str) else repr(value)
 
 
 def document(value: object) -> Object:

@@ -173,7 +173,8 @@ ROLLING = text_row(0, "-1000.5", "some page", "none", 0.0) | {
         (text_row(0, "Oslo", "['Oslo', 'Kristiania']", "none", 1.0), "no bare answers"),
         (text_row(0, "Oslo", "('Oslo',)", "none", 1.0), "no bare answers"),
         (text_row(0, "x", "A man walks his dog along a beach at noon.", "none", 0.0), "no bare answers"),
-        (text_row(0, "x", "", "none", 0.0), "no bare answers"),
+        (text_row(0, "x", "", "none", 0.0), "no targets"),
+        (text_row(0, "x", "None", "none", 0.0), "no targets"),
         (weighed("0", -3, -0.5, -2, doc=MC2, acc=0.84), "which one option is right"),
         (weighed("0", -3, -0.5, -2, acc=0.84), "are shares"),
         (weighed("[0, 1]", -3, -0.5, -2, acc=1.0), "which one option is right"),
@@ -193,6 +194,23 @@ def test_no_accuracy_of_ours_where_the_log_has_no_bare_answer(tmp_path: Path, ro
     assert shown.exit_code == 0
     assert "accuracy (ours)" not in shown.stdout
     assert why in shown.stdout
+
+
+def test_older_logs_keep_the_type_of_the_target(tmp_path: Path) -> None:
+    rows = [weighed("1", -3, -1) | {"target": 1}, weighed("0", -3, -1) | {"target": 0, "doc_id": 1}]
+    (found,) = read_lm_eval(saved(tmp_path, rows))
+    assert (found.form, found.accuracy and found.accuracy.mean) == ("options", 0.5)
+    (listed,) = read_lm_eval(saved(tmp_path, [text_row(0, "Oslo", "", "none", 1.0) | {"target": ["Oslo"]}]))
+    assert listed.accuracy is None
+    with pytest.raises(UserError, match="expected a target"):
+        read_lm_eval(saved(tmp_path, [rows[0] | {"target": {}}]))
+
+
+def test_letters_among_short_answers_are_read_as_letters(tmp_path: Path) -> None:
+    """MMMU: most questions are choices, some are open."""
+    pairs = [("(B)", "B"), ("The answer is C.", "C"), ("D", "A"), ("1,200", "1,200"), ("two", "three")]
+    (found,) = read_lmms_eval(saved(tmp_path, [lmms_row(n, *pair) for n, pair in enumerate(pairs)]))
+    assert (found.form, found.accuracy and found.accuracy.mean) == ("letter or text", 0.6)
 
 
 def test_one_row_without_a_bare_answer_is_enough(tmp_path: Path) -> None:
