@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from smllmun_bench.judge.cache import Cache
+    from smllmun_bench.judge.endpoint import EndpointSettings
     from smllmun_bench.judge.judged import Judged
+    from smllmun_bench.judge.prompts import Prompt
     from smllmun_bench.judge.protocol import Judge
+    from smllmun_bench.judge.rate import Rating
 
 RESULTS = Path("results")
+DAY_S = 86_400
 
 
 class _RunFirst(TyperGroup):
@@ -47,9 +55,9 @@ def run(
     results: Annotated[Path, typer.Option(help="Where run ids are looked up.")] = RESULTS,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; beside the run's scores.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
-    timeout: Annotated[float, typer.Option(min=0.01, help="Seconds for one attempt.")] = 60.0,
+    timeout: Annotated[float, typer.Option(min=0.01, max=DAY_S, help="Seconds for one attempt.")] = 60.0,
     attempts: Annotated[int, typer.Option(min=1, help="Attempts for one answer.")] = 4,
-    pause: Annotated[float, typer.Option(min=0, help="Seconds before the second attempt; doubles.")] = 1.0,
+    pause: Annotated[float, typer.Option(min=0, max=DAY_S, help="Seconds before the second attempt; doubles.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Length of the judge's reply.")] = 64,
     device: Annotated[str, typer.Option(help="Of a local judge: cpu, cuda, mps.")] = "cpu",
     cache: Annotated[Path | None, typer.Option(help="Where answers are kept; beside the store.")] = None,
@@ -58,28 +66,21 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Rate the written answers of a run; exit 1 if some have no rating. The run's own scores are not touched."""
-    from smllmun_bench.errors import UserError
     from smllmun_bench.judge import judged, prompts
     from smllmun_bench.judge.cache import Cache
-    from smllmun_bench.judge.endpoint import EndpointSettings
-    from smllmun_bench.judge.rate import failures, rate
-    from smllmun_bench.report.console import make_console, progress
-    from smllmun_bench.results.scored_items import read_scored_items
+    from smllmun_bench.judge.rate import failures
+    from smllmun_bench.store.atomic import writable_file, writable_folder
     from smllmun_bench.store.hashing import file_digest
     from smllmun_bench.store.store import default_root
 
     asked = prompts.load(prompt)
     items, name = _items(run, results)
-    rows = judged.written(read_scored_items(items), role or judged.PAPER_ROLES)
-    if not rows:
-        raise UserError("no written answer of these roles", where=str(items), fix="another --role")
+    rows = _rows(items, role)
     settings = None
     if endpoint is not None:
-        if model is None:
-            raise UserError("no model is named", where="--model", fix="the endpoint's name of the judge")
-        settings = EndpointSettings(
-            url=endpoint,
-            model=model,
+        settings = _settings(
+            endpoint,
+            model,
             max_tokens=max_tokens,
             timeout_s=timeout,
             attempts=attempts,
@@ -87,15 +88,10 @@ def run(
             parallel=parallel,
         )
     judge = _judge(settings, key_env, local, function, device, max_tokens)
-    kept = None if no_cache else Cache(cache or default_root() / "judge")
-    with progress(make_console(stderr=True), quiet).task(
-        f"{asked.name} by {judge.identity['model']}", len(rows)
-    ) as bar:
-        ratings = rate(judged.questions(rows), asked, judge, kept, bar)
-    digest = file_digest(items)
-    found = judged.judged(rows, ratings, asked, judge.identity, run=name, items_digest=digest)
-    path = output or items.with_name(judged.file_name(asked, judge.identity))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = writable_file(output or items.with_name(judged.file_name(asked, judge.identity)))
+    kept = None if no_cache else Cache(writable_folder(cache or default_root() / "judge"))
+    ratings = _ratings(rows, asked, judge, kept, quiet)
+    found = judged.judged(rows, ratings, asked, judge.identity, run=name, items_digest=file_digest(items))
     judged.write(path, found)
     _tell(found, path, as_json=as_json, quiet=quiet)
     if failures(ratings):
@@ -113,7 +109,6 @@ def agreement(
     from dataclasses import asdict
 
     from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.errors import UserError
     from smllmun_bench.judge import judged
     from smllmun_bench.judge.agreement import agreement as measure
     from smllmun_bench.report.console import make_console
@@ -158,11 +153,53 @@ def _items(run: str, results: Path) -> tuple[Path, str]:
     return found.folder / ITEMS, found.manifest.run_id
 
 
-def _judge(
-    settings: Any, key_env: str | None, local: Path | None, function: str | None, device: str, max_tokens: int
-) -> "Judge":
-    from smllmun_bench.errors import UserError
+def _rows(items: Path, roles: list[Role] | None) -> "Sequence[Mapping[str, Any]]":
+    """What there is to rate."""
+    from smllmun_bench.judge import judged
+    from smllmun_bench.results.scored_items import read_scored_items
 
+    rows = judged.written(read_scored_items(items), roles or judged.PAPER_ROLES)
+    if not rows:
+        raise UserError("no written answer of these roles", where=str(items), fix="another --role")
+    return rows
+
+
+def _settings(url: str, model: str | None, **limits: float) -> "EndpointSettings":
+    from pydantic import ValidationError
+
+    from smllmun_bench.judge.endpoint import EndpointSettings
+
+    if model is None:
+        raise UserError("no model is named", where="--model", fix="the endpoint's name of the judge")
+    try:
+        return EndpointSettings.model_validate({"url": url, "model": model, **limits})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = "--" + str(first["loc"][0]).removesuffix("_s").replace("_", "-")
+        raise UserError(f"not a setting of a judge: {first['msg']}", where=option) from None
+
+
+def _ratings(
+    rows: "Sequence[Mapping[str, Any]]", asked: "Prompt", judge: "Judge", cache: "Cache | None", quiet: bool
+) -> "list[Rating]":
+    """A rating or a failure for each, with a bar on stderr."""
+    from smllmun_bench.judge.judged import questions
+    from smllmun_bench.judge.rate import rate
+    from smllmun_bench.report.console import make_console, progress
+
+    what = f"{asked.name} by {judge.identity['model']}"
+    with progress(make_console(stderr=True), quiet).task(what, len(rows)) as bar:
+        return rate(questions(rows), asked, judge, cache, bar)
+
+
+def _judge(
+    settings: "EndpointSettings | None",
+    key_env: str | None,
+    local: Path | None,
+    function: str | None,
+    device: str,
+    max_tokens: int,
+) -> "Judge":
     if sum(part is not None for part in (settings, local, function)) != 1:
         raise UserError(
             "name one judge", fix="--endpoint URL --model NAME, or --local FOLDER, or --function module:name"

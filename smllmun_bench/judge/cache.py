@@ -21,14 +21,12 @@ class Cache:
     def get(self, key: str) -> str | None:
         try:
             kept = json.loads(self._path(key).read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return None
         return kept["answer"] if isinstance(kept, dict) and isinstance(kept.get("answer"), str) else None
 
     def put(self, key: str, answer: str) -> None:
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, json.dumps({"answer": answer}, ensure_ascii=True))
+        atomic_write(self._path(key), json.dumps({"answer": answer}, ensure_ascii=True))
 
     def _path(self, key: str) -> Path:
         return self._root / key[:2] / f"{key}.json"

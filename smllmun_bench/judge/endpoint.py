@@ -1,22 +1,19 @@
 """A judge behind an OpenAI-compatible HTTP endpoint: POST <url>/chat/completions.
 
-Temperature 0. Tried again, with growing pauses, where another attempt may help; a status that says that no request
-can succeed (wrong key, no such model) stops everything with one readable error.
+One pool of connections for all threads; no proxy and nothing else of the environment, so that the key goes to the
+endpoint alone. Temperature 0. Tried again, with growing pauses, where another attempt may help; a status that says that
+no request can succeed (wrong key, no such model) stops everything with one readable error.
 """
 
-import http.client
 import json
 import random
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
+import weakref
 from collections.abc import Mapping
-from email.message import Message
-from typing import IO, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt
+import httpx2
+from pydantic import Field, PositiveInt
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
@@ -24,9 +21,9 @@ from smllmun_bench.judge.prompts import Request
 from smllmun_bench.judge.protocol import Failure, JudgeFailed
 from smllmun_bench.judge.secret import Key
 
+LONGEST_S = 86_400  # a day: what is longer is a slip of the keyboard
 _AGAIN = {408, 409, 425, 429}  # and all 5xx
 _LARGEST = 4 * 2**20  # bytes of one answer
-_CHUNK = 64 * 2**10
 _SHOWN = 200  # characters of a server's own words in a message
 _NOBODY = 10  # answers without a connection, and none with one: there is nobody
 
@@ -37,10 +34,10 @@ class EndpointSettings(Frozen):
     url: str
     model: str
     max_tokens: PositiveInt = 64
-    timeout_s: PositiveFloat = 60.0
+    timeout_s: float = Field(default=60.0, gt=0, le=LONGEST_S)
     attempts: PositiveInt = 4
-    pause_s: float = Field(default=1.0, ge=0)
-    longest_pause_s: float = Field(default=60.0, ge=0)
+    pause_s: float = Field(default=1.0, ge=0, le=LONGEST_S)
+    longest_pause_s: float = Field(default=60.0, ge=0, le=LONGEST_S)
     parallel: PositiveInt = 8
 
 
@@ -50,7 +47,13 @@ class Endpoint:
     def __init__(self, settings: EndpointSettings, key: Key) -> None:
         self._settings, self._key = settings, key
         self._url = _checked(settings.url) + "/chat/completions"
-        self._open = urllib.request.build_opener(_NoRedirect).open
+        self._client = httpx2.Client(
+            trust_env=False,
+            follow_redirects=False,  # it would send the key along to wherever the answer points
+            timeout=settings.timeout_s,
+            limits=httpx2.Limits(max_connections=settings.parallel),
+        )
+        weakref.finalize(self, self._client.close)
         self._lock = threading.Lock()
         self._heard, self._unheard = False, 0  # did the endpoint ever speak; how often did it not
 
@@ -105,58 +108,55 @@ class Endpoint:
             "temperature": 0,
             "max_tokens": self._settings.max_tokens,
         }
-        headers = {"Content-Type": "application/json", "Accept": "application/json"} | self._key.headers()
-        sent = urllib.request.Request(self._url, json.dumps(body).encode(), headers, method="POST")
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"} | self._key.headers()
         try:
-            return self._read(self._post(sent))
-        except urllib.error.HTTPError as error:
-            self._heard = True
-            raise self._status(error) from None
-        except TimeoutError:
+            status, said, wished = self._post(body, headers)
+        except (httpx2.TimeoutException, TimeoutError):
             raise _TryAgain(Failure.UNREACHABLE, f"no answer within {self._settings.timeout_s:g} s") from None
-        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-            reason = getattr(error, "reason", None) or error
-            raise _TryAgain(Failure.UNREACHABLE, self._words(str(reason) or type(reason).__name__)) from None
+        except (OSError, httpx2.HTTPError) as error:
+            raise _TryAgain(Failure.UNREACHABLE, self._words(str(error) or type(error).__name__)) from None
+        if status == httpx2.codes.OK:
+            return self._read(said)
+        raise self._refused(status, said, wished)
 
-    def _post(self, sent: urllib.request.Request) -> bytes:
-        """The body of the answer. The socket's timeout bounds each read, the deadline all of them together."""
+    def _post(self, body: object, headers: Mapping[str, str]) -> tuple[int, bytes, float | None]:
+        """Status, body and the pause that the server wishes. The client's timeout bounds each read, the deadline all
+        of them together."""
         deadline = time.monotonic() + self._settings.timeout_s
-        with self._open(sent, timeout=self._settings.timeout_s) as answer:
+        said = b""
+        with self._client.stream("POST", self._url, json=body, headers=headers) as answer:
             self._heard = True
-            body = b""
-            while chunk := answer.read1(_CHUNK):
-                body += chunk
+            for chunk in answer.iter_bytes():
+                said += chunk
                 if time.monotonic() > deadline:
                     raise TimeoutError
-                if len(body) > _LARGEST:
+                if len(said) > _LARGEST:
                     raise _TryAgain(Failure.MALFORMED, f"more than {_LARGEST} bytes")
-            if (left := answer.length) is not None and left > 0:
-                raise http.client.IncompleteRead(body, left)
-        return body
+            return answer.status_code, said, _retry_after(answer.headers)
 
     def _read(self, body: bytes) -> str:
         try:
-            choice = json.loads(body)["choices"][0]
+            choice = json.loads(body.decode())["choices"][0]  # JSON on a wire is UTF-8: no other code is guessed
             message, finish = choice["message"], choice.get("finish_reason")
             content, refusal = message.get("content"), message.get("refusal")
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = self._words(body.decode(errors="replace"))
             raise _TryAgain(Failure.MALFORMED, f"not a chat completion: {shown}") from None
         if refusal or finish == "content_filter":
             raise JudgeFailed(Failure.REFUSED, self._words(str(refusal or "content filter")))
         if not isinstance(content, str):
             raise _TryAgain(Failure.MALFORMED, "a chat completion without content")
-        return self._key.hide(content)
+        return self._key.hide(_text(content))
 
-    def _status(self, error: urllib.error.HTTPError) -> Exception:
-        said = f"status {error.code}: {self._words(_body(error))}"
-        if error.code in _AGAIN or error.code >= 500:
-            return _TryAgain(Failure.SERVER_ERROR, said, _retry_after(error.headers))
-        if 300 <= error.code < 400:
+    def _refused(self, status: int, body: bytes, wished: float | None) -> Exception:
+        said = f"status {status}: {self._words(body.decode(errors='replace'))}"
+        if status in _AGAIN or status >= 500:
+            return _TryAgain(Failure.SERVER_ERROR, said, wished)
+        if 300 <= status < 400:
             fix = "the address itself: a redirect is not followed, so that the key goes nowhere else"
-        elif error.code in (401, 403):
+        elif status in (401, 403):
             fix = "--key-env with the variable that holds the endpoint's key"
-        elif error.code == 404:
+        elif status == 404:
             fix = "the address up to and with /v1, and a model that the endpoint has"
         else:
             return JudgeFailed(Failure.SERVER_ERROR, said)  # this request does not please; another may
@@ -164,7 +164,7 @@ class Endpoint:
 
     def _words(self, text: str) -> str:
         """Somebody else's words, without the key, on one line, not too many. Cut last: half a key is one too."""
-        line = " ".join(self._key.hide(text).split())
+        line = " ".join(self._key.hide(_text(text)).split())
         return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
 
 
@@ -174,21 +174,15 @@ class _TryAgain(Exception):
         self.failure, self.detail, self.after_s = failure, detail, after_s
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would send the key along to wherever the answer points."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        return None
-
-
 def _checked(url: str) -> str:
     """The address without a trailing slash. Raises UserError, without repeating what may be a password."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):  # an unfinished bracket, a port of six digits, a host that IDNA has not
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.host or not 0 < (parts.port or 80) < 2**16:
         raise UserError("the endpoint is no http or https address", where="--endpoint", fix="http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if parts.userinfo or parts.query or parts.fragment:
         raise UserError(
             "the address carries a password or a query, which would be written into records",
             where="--endpoint",
@@ -197,16 +191,14 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def _body(error: urllib.error.HTTPError) -> str:
-    try:
-        return error.read(_CHUNK).decode(errors="replace")
-    except (OSError, http.client.HTTPException):
-        return ""
+def _text(said: str) -> str:
+    """Without halves of surrogate pairs, which JSON can carry and no file can."""
+    return said.encode(errors="replace").decode()
 
 
-def _retry_after(headers: Any) -> float | None:
-    value = headers.get("Retry-After") if headers is not None else None
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
-        return max(0.0, float(value)) if value is not None else None
-    except ValueError:
-        return None  # a date: the growing pauses will do
+        wished = float(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None  # none, or a date: the growing pauses will do
+    return wished if 0 <= wished < LONGEST_S else None

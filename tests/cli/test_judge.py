@@ -42,7 +42,6 @@ def invoke(*arguments: object):
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMLLMUN_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "cli_judges.py").write_text(FUNCTIONS)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "cli_judges", raising=False)
@@ -202,3 +201,24 @@ def test_help_needs_no_heavy_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--timeout", "nan", "Input should be"),
+        ("--timeout", "inf", "Input should be"),
+        ("--pause", "1e12", "less than or equal to 86400"),
+        ("--output", "/dev/null/x", "/dev/null is no folder"),
+        ("--cache", "/dev/null/x", "/dev/null is no folder"),
+        ("--cache", "/proc/x", "cannot be written"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_message_before_anybody_is_asked(
+    folder: Path, server: tuple[str, list[str]], option: str, value: str, said: str
+) -> None:
+    url, seen = server
+    told = invoke(folder, "--endpoint", url, "--model", "m", option, value)
+    assert (told.exit_code, seen) == (2, [])
+    assert said in told.stderr
+    assert "Traceback" not in told.stderr

@@ -1,6 +1,7 @@
 """A judge over HTTP, against a real server that also misbehaves. The key is looked for wherever it could turn up."""
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from smllmun_bench.judge.rate import Question, failures, rate
 from smllmun_bench.judge.secret import Key, from_environment
 
 KEY = "sk-test-5b1f0c2e9d"
+ANSWER = {"choices": [{"message": {"content": "0"}}]}
 ASK = prompts.load("fact").ask(question="Who?", reference="Ann", answer="Ann.")
 
 
@@ -81,11 +83,6 @@ def serving(script: Callable[[int, Handler], None]) -> Iterator[Server]:
         thread.join()
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def judge(url: str, **changes: Any) -> Endpoint:
     settings = {"url": url, "model": "m", "pause_s": 0.01, "longest_pause_s": 0.05, "timeout_s": 5.0}
     return Endpoint(EndpointSettings(**(settings | changes)), Key(KEY))
@@ -130,6 +127,8 @@ def _cut(handler: Handler) -> None:
         lambda h: h.reply('{"choices": []}'),
         lambda h: h.reply("[1]"),
         lambda h: h.reply(b"\xff\xfe"),
+        lambda h: h.reply(json.dumps(ANSWER).encode("utf-16")),
+        lambda h: h.reply("[" * 100_000),
         lambda h: h.says(None),
         _closed,
         _cut,
@@ -271,12 +270,52 @@ def test_the_key_comes_from_the_environment_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8000", "ftp://x/v1", "https://me:hunter2@x/v1", "https://x/v1?api_key=hunter2"]
+    "url",
+    [
+        *("localhost:8000", "ftp://x/v1", "https://me:hunter2@x/v1", "https://x/v1?api_key=hunter2"),
+        *("http://[::1/v1", "http://x:99999999/v1", "http://\u2603.\ud800/v1", "http://-\u00e9-/v1", "http://", ""),
+    ],
 )
 def test_an_address_that_is_none_or_carries_a_secret(url: str) -> None:
     with pytest.raises(UserError) as caught:
         judge(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8000/v1", "https://m\u00fcnchen.example/v1"])
+def test_addresses_of_other_kinds_are_addresses(url: str) -> None:
+    assert judge(url).identity["url"] == url
+
+
+def test_proxies_of_the_environment_get_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the key, and not the questions: whatever `http_proxy` says, the endpoint itself is spoken to."""
+    with serving(lambda _, h: h.says("1")) as proxy, serving(lambda _, h: h.says("7")) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
+        assert judge(server.url).answer(ASK) == "7"
+    assert proxy.requests == []
+
+
+def test_connections_are_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Handler, "protocol_version", "HTTP/1.1")
+    ports: set[int] = set()
+    with serving(lambda _, h: (ports.add(h.client_address[1]), h.says("7"))[1]) as server:
+        one = judge(server.url)
+        for _ in range(5):
+            one.answer(ASK)
+        del one  # closes them, else the server would wait
+    assert len(ports) == 1
+
+
+def test_halves_of_surrogate_pairs_are_replaced() -> None:
+    with serving(lambda _, h: h.reply('{"choices": [{"message": {"content": "7 \\ud800"}}]}')) as server:
+        assert judge(server.url).answer(ASK) == "7 ?"
+
+
+@pytest.mark.parametrize("changes", [{"timeout_s": math.inf}, {"timeout_s": 1e12}, {"pause_s": math.inf}])
+def test_times_without_end_are_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"less than or equal|finite"):
+        judge("http://x/v1", **changes)
 
 
 def test_every_answer_gets_a_rating_or_a_reason_and_is_kept(tmp_path: Path) -> None:
