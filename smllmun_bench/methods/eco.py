@@ -37,7 +37,7 @@ class EcoConfig(MethodConfig):
     coordinates: PositiveInt | None = None  # of each embedding; null: all
     relative: bool = True  # strength in root mean squares of the embedding; false: absolute
     strength: NonNegativeFloat | None = None  # σ; null: the smallest of `strengths` that suffices
-    strengths: tuple[PositiveFloat, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
     enough: Annotated[float, Field(gt=0, le=1)] = 0.27  # true answer preferred to 3 others; chance is 0.25
 
 

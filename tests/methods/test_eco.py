@@ -140,3 +140,9 @@ def test_what_it_cannot_work_on_is_said(tiny: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(tiny.vlm.bank, "features", lambda model, images: torch.ones(5 * len(images), 32))
     with pytest.raises(UserError, match="the same at every image token"):
         fit(tiny)
+
+
+@pytest.mark.parametrize("strengths", ["[]", "[0]", "[1, -1]"])
+def test_a_search_over_no_strength_is_refused_with_the_settings(strengths: str) -> None:
+    with pytest.raises(UserError, match="strengths"):
+        apply_overrides(EcoConfig(), [f"strengths={strengths}"])

@@ -38,6 +38,49 @@ def test_the_projection_is_idempotent_and_of_the_asked_rank(share: float) -> Non
     assert torch.linalg.matrix_rank(projection) == int(share * WIDTH)
 
 
+@pytest.mark.parametrize(("rows", "share"), [(5, 0.3), (10, 0.3), (10, 0.5), (17, 0.3), (23, 0.3), (40, 0.3)])
+def test_the_gate_does_not_depend_on_the_basis_that_an_eigensolver_picks(rows: int, share: float) -> None:
+    """Order of the rows, rotations of all axes, another scale of equal energies: the gate turns along or stays."""
+    retain, forget = states(rows, 0), states(6, 1)
+    gate = gate_vector(forget, null_basis(retain, share), 0.1)
+    draw = torch.Generator().manual_seed(3)
+    order = torch.randperm(rows, generator=draw)
+    torch.testing.assert_close(gate_vector(forget, null_basis(retain[order], share), 0.1), gate, atol=1e-9, rtol=0)
+    turn = torch.linalg.qr(states(WIDTH, 4)).Q
+    turned = gate_vector(forget @ turn, null_basis(retain @ turn, share), 0.1)
+    torch.testing.assert_close(turned @ turn.T, gate, atol=1e-9, rtol=0)
+    basis = null_basis(retain, share)
+    assert basis.shape[1] == max(int(share * WIDTH), WIDTH - rows)
+    rotation = torch.linalg.qr(states(basis.shape[1], 5, basis.shape[1])).Q
+    torch.testing.assert_close(gate_vector(forget, basis @ rotation, 0.1), gate, atol=1e-9, rtol=0)
+
+
+def test_directions_of_equal_energy_are_taken_together() -> None:
+    """Energies 1, 1, 1, 9 in four directions: half of them would be two of three that are alike."""
+    turn = torch.linalg.qr(states(4, 2, 4)).Q
+    retain = torch.diag(torch.tensor([1.0, 1.0, 1.0, 3.0], dtype=torch.float64)) @ turn
+    basis = null_basis(retain, 0.5)
+    assert basis.shape == (4, 3)
+    assert (turn[3] @ basis).abs().max() < 1e-10
+
+
+def test_states_that_differ_by_rounding_alone_span_nothing() -> None:
+    """The same prompt twice, in float32: what is left of the difference is no direction."""
+    row = states(3, 0)
+    noisy = row * (1 + 1e-8 * states(3, 1))
+    basis = null_basis(torch.cat([row, noisy]), 0.3)
+    assert basis.shape == (WIDTH, WIDTH - 3)
+
+
+@pytest.mark.parametrize("order", ["as given", "reversed"])
+def test_a_fit_does_not_depend_on_the_order_of_the_rows(order: str, tiny: Any) -> None:
+    data = tiny.named
+    rows = data.retain[::-1] if order == "reversed" else data.retain[4:] + data.retain[:4]
+    one, other = (fit(tiny, "pairs=100", data=replace(data, retain=retain)) for retain in (data.retain, rows))
+    for name in ("gate", "direction"):
+        torch.testing.assert_close(one.tensors[name], other.tensors[name], atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("ridge", [0.1, 1.0])
 def test_gate_times_direction_is_the_full_solution(ridge: float) -> None:
     forget, toward = states(9, 1), states(1, 2)[0]

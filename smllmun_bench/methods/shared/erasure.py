@@ -27,13 +27,22 @@ if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
 
 
-def null_basis(retain: Tensor, share: float) -> Tensor:
-    """Q (width, int(share · width)): orthonormal directions in which the rows of `retain` (N, width) have least energy.
+ROUNDING = 1e-12  # energies below this share of the largest are zero up to float32, in which states are computed
+_EQUAL = 1e-6  # energies that differ by less, as a share, are the same
 
-    Q Qᵀ projects onto them. They are an exact null space only where they are no more than width − rank(retain).
+
+def null_basis(retain: Tensor, share: float) -> Tensor:
+    """Q: orthonormal directions, (width, at least int(share · width)), in which the rows of `retain` (N, width) have
+    least energy.
+
+    Q Qᵀ projects onto them. There are more where more have as little energy as the last of them: where `retain` leaves
+    more directions free than were asked for, all that it leaves free. Any choice among these would be that of the
+    eigensolver, another one on another machine.
     """
-    _, vectors = torch.linalg.eigh(retain.T @ retain)  # in ascending order
-    basis: Tensor = vectors[:, : int(share * retain.shape[1])]
+    values, vectors = torch.linalg.eigh(retain.T @ retain)  # in ascending order
+    last = values[int(share * retain.shape[1]) - 1]
+    limit = torch.maximum(last * (1 + _EQUAL), ROUNDING * values[-1])
+    basis: Tensor = vectors[:, : int((values <= limit).sum())]
     return basis
 
 
