@@ -153,6 +153,7 @@ def fill_store(
     from smllmun_bench.stages.jobs import fill_store as fill
     from smllmun_bench.store.upkeep import sweep
 
+    stages.check_needs(session.context, [choice for choice, _ in jobs])
     stages.target(session.context)  # in this process, with all cores
     try:
         with session.context.watch(f"{len(jobs)} runs in {workers} processes", len(jobs)) as advance:

@@ -54,6 +54,7 @@ def metaeval(context: RunContext, chosen: Sequence[Chosen], pools: Pools, *, bit
     Relearning teaches the training rows of every second person of the request; memory is measured on the others,
     so that what comes back was not taught. Everything is kept in the store.
     """
+    stages.check_needs(context, chosen)
     trial = _Trial.of(context)
     values: dict[str, Values] = {}
     for number in range(pools.size):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from smllmun_bench import methods
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.base import UnlearningData
+from smllmun_bench.methods.base import UnlearningData, check_needs
 from smllmun_bench.schema import Item, Kind, Modality, Role
 
 if TYPE_CHECKING:
@@ -49,10 +50,14 @@ def check_model(
 ) -> Iterator[Check]:
     """Try the model at `path`, yielding each check as it is done; ends early when nothing can be loaded.
 
+    Raises UserError, before anything is loaded, if the model lacks what the methods that are tried need.
     `quick` leaves out what needs a second copy of the weights: training whole weights, and saving.
     """
+    from smllmun_bench.models.folder import is_quantised
     from smllmun_bench.models.loading import load
 
+    chosen = [(method, method.config()) for method in map(methods.get, METHODS)]
+    check_needs(chosen, lambda needs: _data(), trainable=not is_quantised(path), where=path)
     loaded: list[Vlm] = []
 
     def loads() -> str:
@@ -167,18 +172,20 @@ def _items(numbers: range, role: Role) -> list[Item]:
     return items
 
 
+def _data() -> UnlearningData:
+    return UnlearningData(_items(range(2), Role.FORGET), _items(range(2, 4), Role.RETAIN), ("I do not know.",))
+
+
 def _step(vlm: "Vlm", name: str, weights: Literal["lora", "decoder"]) -> str:
-    from smllmun_bench import methods
     from smllmun_bench.models.memory import explained
     from smllmun_bench.training.loop import Silent
 
     method = methods.get(name)
     training: dict[str, Any] = {"steps": 1, "batch_size": 2, "lr": 1e-3, "text_share": 0.5}
     training |= {"lora": {"rank": 4, "alpha": 4}} if weights == "lora" else {"lora": None, "train": "decoder"}
-    data = UnlearningData(_items(range(2), Role.FORGET), _items(range(2, 4), Role.RETAIN), ("I do not know.",))
     before = vlm.answer_logprobs(_pairs())
     with explained(f"a step of {name}"):
-        artifact = method.fit(vlm, data, method.config.model_validate({"training": training}), Silent())
+        artifact = method.fit(vlm, _data(), method.config.model_validate({"training": training}), Silent())
         with artifact.mounted(vlm):
             changed = vlm.answer_logprobs(_pairs())
     if changed == before:

@@ -109,8 +109,10 @@ def run(
 ) -> Iterator[Finished]:
     """Every reference, then every method at every seed, each yielded when its folder is complete.
 
-    A method whose training fails (RunFailed) is written down as failed and does not stop the others.
+    A method whose training fails (RunFailed) is written down as failed and does not stop the others. Raises UserError
+    before any model is loaded if a method needs what the task or the model does not have.
     """
+    stages.check_needs(context, chosen)
     asked = stages.questions(context)
     this = _Run(context, asked, forget_percent, output, _blank(context, asked, forget_percent))
     models = stages.references(context)

@@ -108,10 +108,11 @@ def tune(
 ) -> list[Point]:
     """Every point run and scored, best first; failed ones last.
 
-    Raises UserError for any fold but validation. With `allow_test` the caller answers for it, and has to stamp what
-    comes out (`recipes.write(..., selected_on="test")`).
+    Raises UserError for any fold but validation, and for a method that needs what is not there. With `allow_test` the
+    caller answers for it, and has to stamp what comes out (`recipes.write(..., selected_on="test")`).
     """
     check_fold(context.fold, allow_test=allow_test)
+    stages.check_needs(context, [point.chosen for point in todo])
     asked, start = stages.questions(context), stages.base(context)
     target = stages.target(context, start)
     before = _vector(context, asked, target, None, "target")

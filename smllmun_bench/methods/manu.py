@@ -51,7 +51,7 @@ class Manu:
     description = "modality-aware neuron pruning: zero the neurons that matter to forget rows most; no training"
     fidelity = Fidelity.PAPER
     config = ManuConfig
-    needs = Needs(forget=True, retain=True, hooks=True)
+    needs = Needs(forget=True, retain=True, images=True, hooks=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: ManuConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.methods.shared.neurons import measure, paper_importance, relative, top

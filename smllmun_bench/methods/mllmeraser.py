@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -42,6 +43,9 @@ class MllmEraserConfig(MethodConfig):
                 "'refused: strangers' is asked in words, and 'pgd' changes pictures: 'refused: instruction'"
             )
         return self
+
+    def needed(self, usually: Needs) -> Needs:
+        return replace(usually, images="retain") if self.pgd is not None else usually
 
 
 class MllmEraser:

@@ -1,6 +1,7 @@
 """MMUnlearner: ascent on the forget pictures, only in weights that matter more to them than to what must stay."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
@@ -41,6 +42,9 @@ class MmunlearnerConfig(MethodConfig):
             raise ValueError("the mask selects entries of whole weights, so it needs 'training.lora: null'")
         return self
 
+    def needed(self, usually: Needs) -> Needs:
+        return usually if self.mask == "language" else replace(usually, images=True)  # a tower is held by pictures
+
 
 class Mmunlearner:
     """θ ← θ + η·m⊙∇CE_f, then θ ← θ - η·∇CE_r, m = 1[F_f ≥ F_p] on squared gradients. arXiv 2502.11051."""
@@ -50,7 +54,7 @@ class Mmunlearner:
     description = "gradient ascent masked by saliency: weights that matter to forget pictures more than to the rest"
     fidelity = Fidelity.AUTHORS_CODE
     config = MmunlearnerConfig
-    needs = Needs(forget=True, retain=True, gradients=True)
+    needs = Needs(forget=True, retain=True, images="forget", gradients=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: MmunlearnerConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.models.cost import Cost

@@ -1,5 +1,6 @@
 """PerMU: learn the answer that a model gives when it cannot make out whom the question is about."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
@@ -34,6 +35,9 @@ class PermuConfig(MethodConfig):
     block: NonNegativeInt = 1  # noise enters this decoder block
     protect_subject: bool = False  # answer tokens of the name keep their clean target
     retain_weight: NonNegativeFloat = 1.0
+
+    def needed(self, usually: Needs) -> Needs:
+        return replace(usually, images="forget") if self.span == "image" else usually
 
 
 class Permu:

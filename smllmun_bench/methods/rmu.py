@@ -47,7 +47,7 @@ class Rmu:
     description = "representation misdirection: hidden states of forget answers go to a random vector, retain ones stay"
     fidelity = Fidelity.PAPER
     config = RmuConfig
-    needs = Needs(forget=True, retain=True, gradients=True)
+    needs = Needs(forget=True, retain=True, gradients=True, hooks=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: RmuConfig, progress: "Progress") -> "Artifact":
         import torch

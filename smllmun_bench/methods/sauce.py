@@ -48,7 +48,7 @@ class Sauce:
     )
     fidelity = Fidelity.REIMPLEMENTATION
     config = SauceConfig
-    needs = Needs(forget=True, retain=True, hooks=True)
+    needs = Needs(forget=True, retain=True, images=True, hooks=True)
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: SauceConfig, progress: "Progress") -> "Artifact":

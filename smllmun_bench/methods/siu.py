@@ -1,5 +1,6 @@
 """SIU: whoever is shown is given an invented identity, and everything else keeps its distribution."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat
@@ -27,6 +28,9 @@ class SiuConfig(MethodConfig):
     ce_weight: NonNegativeFloat = 0.9  # on the training answers, invented and true ones
     dmk_weight: NonNegativeFloat = 0.75  # on the dual-masked divergence
 
+    def needed(self, usually: Needs) -> Needs:
+        return replace(usually, images=False) if self.policy == "full_entity" else usually
+
 
 class Siu:
     """L = α·CE(all targets) + β·L_DMK. Li et al. 2024, arXiv 2405.12523, from digests and a third party's code."""
@@ -38,7 +42,7 @@ class Siu:
     )
     fidelity = Fidelity.REIMPLEMENTATION
     config = SiuConfig
-    needs = Needs(forget=True, retain=True, gradients=True)
+    needs = Needs(forget=True, retain=True, images="forget", gradients=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: SiuConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses

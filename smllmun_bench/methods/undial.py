@@ -1,5 +1,6 @@
 """UNDIAL: the target teaches itself, with the logit of each true token pushed down."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat
@@ -24,6 +25,9 @@ class UndialConfig(MethodConfig):
     beta: NonNegativeFloat = 10.0  # taken off the true token's logit
     retain_weight: NonNegativeFloat = 0.0  # the paper has no retain term
 
+    def needed(self, usually: Needs) -> Needs:
+        return replace(usually, retain=bool(self.retain_weight))
+
 
 class Undial:
     """L = E CE(softmax(z_θ0 - β·onehot(y_t)), p_θ) + α·CE(y_r). Dong et al. 2024, arXiv 2402.10052."""
@@ -33,7 +37,7 @@ class Undial:
     description = "self-distillation towards the target's own distribution with the true token's logit lowered"
     fidelity = Fidelity.REIMPLEMENTATION
     config = UndialConfig
-    needs = Needs(forget=True, retain=True, gradients=True)
+    needs = Needs(forget=True, gradients=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: UndialConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.training import losses

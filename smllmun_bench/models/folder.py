@@ -1,6 +1,7 @@
 """Model folders of `transformers`: writing one, and quiet about it."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,18 @@ def save(model: Any, processor: Any, folder: Path, *, dtype: str | None = None) 
     written = model if kind == model.dtype else copy.deepcopy(model).to(kind)
     written.save_pretrained(folder)
     processor.save_pretrained(folder)
+
+
+def is_quantised(path: str | Path) -> bool:
+    """Whether a folder says that its weights are packed into few bits: they answer, and cannot be trained or changed.
+
+    Of a hub id nothing is known before it is loaded.
+    """
+    try:
+        config = json.loads((Path(path).expanduser() / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # whoever loads it says what is wrong
+    return isinstance(config, dict) and config.get("quantization_config") is not None
 
 
 def quiet_transformers() -> None:

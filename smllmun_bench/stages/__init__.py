@@ -14,7 +14,7 @@ from smllmun_bench.stages.building import References, base, gold, original, refe
 from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest
 from smllmun_bench.stages.predicting import Predicted, Questions, predict, questions
 from smllmun_bench.stages.unlearning import unlearn
-from smllmun_bench.stages.unlearning_inputs import unlearn_inputs, unlearning_data
+from smllmun_bench.stages.unlearning_inputs import check_needs, unlearn_inputs, unlearning_data
 
 __all__ = [
     "VERSIONS",
@@ -25,6 +25,7 @@ __all__ = [
     "RunContext",
     "base",
     "change_digest",
+    "check_needs",
     "gold",
     "original",
     "predict",

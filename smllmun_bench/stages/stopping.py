@@ -97,7 +97,8 @@ def matched(context: RunContext, start: ModelRef, method: Method[Any], config: M
         vlm = context.loader.get(start)
         with context.watch(f"{method.name} on validation people, until it is gold's", config.training.steps) as advance:
             watcher = Watcher(Bar(advance), lambda: score(context, vlm, asked.items), level)
-            data = replace(unlearning_data(context, start, seed), reuse=lambda name, inputs, fit: fit())
+            given = unlearning_data(context, start, seed, config.needed(method.needs))
+            data = replace(given, reuse=lambda name, inputs, fit: fit())
             method.fit(vlm, data, config, watcher)
         if not watcher.curve:
             raise UserError(

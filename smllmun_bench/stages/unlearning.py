@@ -26,7 +26,7 @@ def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: M
         what = f"unlearning with {method.name}, seed {seed}"
         with context.watch(what, steps) as advance, explained(what):
             vlm = context.loader.get(start)
-            data = unlearning_data(context, start, seed, stop.step if stop is not None else None)
+            data = unlearning_data(context, start, seed, config.needed(method.needs), stop.step if stop else None)
             progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
             with vlm.rounded(config.training.autocast):  # what is held against it is rounded as training is
                 artifact = method.fit(vlm, data, config, progress)
