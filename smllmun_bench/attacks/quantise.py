@@ -1,7 +1,9 @@
 """Does rounding the weights bring a memory back? A small change may vanish in it, and the forgetting with it."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from smllmun_bench.attacks.base import AttackConfig, AttackData, AttackNeeds, Family
 from smllmun_bench.models.change import Artifact
 
 if TYPE_CHECKING:
@@ -32,3 +34,24 @@ def rounded(weight: "Tensor", bits: int) -> "Tensor":
     scale = scale.masked_fill(scale == 0, 1.0)
     grid: Tensor = (weight / scale).round() * scale
     return grid
+
+
+class QuantiseConfig(AttackConfig):
+    bits: tuple[int, ...] = (8, 4)
+
+
+class Quantise:
+    """Round to nearest, one scale per output row: what a user does to fit a model on a small card."""
+
+    name = "quantise"
+    description = "the decoder's weights rounded to int8 and to 4 bits"
+    family = Family.WEIGHTS
+    config = QuantiseConfig
+    needs = AttackNeeds()
+
+    def changes(self, vlm: "Vlm", data: AttackData, config: QuantiseConfig) -> Iterator[tuple[str, Artifact]]:
+        for bits in config.bits:
+            yield f"{bits} bit", quantise(vlm, bits)
+
+
+ATTACK = Quantise()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smllmun_bench import methods
+from smllmun_bench import catalogue, methods
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.change import Artifact
@@ -29,20 +29,20 @@ class OnlyNamed:
 
 
 def test_a_method_with_parts_missing_is_refused_by_name(monkeypatch):
-    monkeypatch.setattr(methods, "entry_points", lambda group: [Point("half", OnlyNamed())])
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: [Point("half", OnlyNamed())])
     with pytest.raises(UserError, match=r"'half' lacks aliases, description, fidelity, config, needs, fit"):
         methods.get("half")
 
 
 def test_a_method_under_a_name_that_is_not_its_own_is_refused(monkeypatch):
-    monkeypatch.setattr(methods, "entry_points", lambda group: [Point("other", methods.get("ga"))])
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: [Point("other", methods.get("ga"))])
     with pytest.raises(UserError, match=r"registered as 'other' calls itself 'ga'"):
         methods.get("other")
 
 
 @pytest.mark.parametrize("points", [[Point("smfa")], [Point("new"), Point("new")]], ids=["ours", "theirs"])
 def test_two_methods_of_one_name_are_refused(monkeypatch, points):
-    monkeypatch.setattr(methods, "entry_points", lambda group: points)
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: points)
     with pytest.raises(UserError, match=f"two methods are called '{points[0].name}'"):
         methods.names()
 
@@ -119,3 +119,22 @@ def test_an_artifact_that_fits_in_part_changes_nothing(tiny):
     with pytest.raises(UserError, match=r"no\.such\.weight"), mixed.mounted(tiny.vlm):
         pytest.fail("mounted")
     assert tiny.vlm.fingerprint() == before
+
+
+class Broken:
+    """An entry point of somebody else's package that cannot be imported."""
+
+    name, value, dist = "theirs", "theirs:METHOD", None
+
+    def load(self) -> object:
+        raise SystemExit(3)
+
+
+def test_a_broken_package_costs_its_own_name_alone(monkeypatch):
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: [Broken()])
+    assert "theirs" in methods.names()
+    assert methods.get("smfa").name == "smfa"
+    with pytest.raises(UserError, match=r"'theirs' of the package 'theirs:METHOD' cannot be loaded: SystemExit: 3"):
+        methods.get("theirs")
+    with pytest.raises(UserError, match="unknown method 'smaf'"):
+        methods.get("smaf")

@@ -1,0 +1,123 @@
+"""The contract of an attack. Free of torch: listing attacks must stay cheap.
+
+Target, gold and the unlearned model get the same attack with the same strength; only what exceeds gold is residual
+memory. An attack therefore says nothing about success: it gives questions, a changed model, or figures, and
+`experiments.attack` holds the three models against each other.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from smllmun_bench.config import Frozen
+from smllmun_bench.schema import Item
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.change import Artifact
+    from smllmun_bench.models.vlm import ImageSource, Vlm
+
+
+class Family(StrEnum):
+    """What an attacker needs, from least to most: the groups that `--attack` takes as a whole."""
+
+    PROMPT = "prompt"
+    PICTURE = "picture"
+    SAMPLING = "sampling"
+    LIKELIHOOD = "likelihood"
+    WEIGHTS = "weights"
+    WHITE_BOX = "white-box"
+
+
+class AttackConfig(Frozen):
+    """Settings of an attack: its strength. Every one has a default, chosen on validation people."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttackNeeds:
+    """What must be there. `weights`: the model changes in its weights, so a change on top of them means something."""
+
+    photos: bool = False  # another photo of the same person
+    layers: bool = False  # decoder layers whose states can be read and set
+    references: bool = False  # target and gold at hand, to be read beside the model
+    weights: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttackData:
+    """The same for every model under every attack.
+
+    `items` are the open memory questions about the forgotten people as the task asks them; `others` the same about
+    retained people. `forget_rows`, `retain_rows` and `general_rows` are training rows, for attacks that teach. `photos`
+    names further photos by the picture of an item: photos of the same person that no method was given.
+    """
+
+    items: Sequence[Item]
+    others: Sequence[Item]
+    forget_rows: Sequence[Item]
+    retain_rows: Sequence[Item]
+    general_rows: Sequence[Item]
+    images: "ImageSource"
+    photos: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One way of asking an item.
+
+    `item` keeps the id and the truths of the one that is attacked; its question, pictures, kind and options may be
+    others. `prefill` is what the model's answer begins with, `temperature` and `top_p` how it is drawn (0: greedy).
+    """
+
+    item: Item
+    prefill: str = ""
+    temperature: float = 0.0
+    top_p: float = 1.0
+
+
+class AttackSource(Protocol):
+    """What every attack tells of itself; `description` is the one line that `smllmun-bench attacks` prints."""
+
+    name: str
+    description: str
+    family: Family
+    config: type[AttackConfig]
+    needs: AttackNeeds
+
+
+C = TypeVar("C", bound=AttackConfig, contravariant=True)
+
+
+@runtime_checkable
+class Elicitation(Protocol[C]):
+    """Asks otherwise. An item that several tries are for is known if any of them brings it out: for gold as well."""
+
+    def tries(self, data: AttackData, config: C) -> Sequence[Try]: ...
+
+
+@runtime_checkable
+class WeightAttack(Protocol[C]):
+    """Changes the model as it is mounted and asks the items as the task does.
+
+    Each change goes on top of the unlearned model; a curve gives several, each named by its point (steps, bits).
+    """
+
+    def changes(self, vlm: "Vlm", data: AttackData, config: C) -> "Iterator[tuple[str, Artifact]]": ...
+
+
+@runtime_checkable
+class Probe(Protocol[C]):
+    """Reads the model: a figure in [0, 1] for each item, 1 = as much as a model that knows it."""
+
+    def figures(
+        self, vlm: "Vlm", references: "Mapping[str, Vlm]", data: AttackData, config: C
+    ) -> Mapping[str, float]: ...
+
+
+Attack = Any
+"""An `AttackSource` that is an `Elicitation`, a `WeightAttack` or a `Probe`."""
+
+
+class NotApplicable(Exception):
+    """The attack means nothing for this model, task or artifact; the reason is shown in its place, never a 0."""
