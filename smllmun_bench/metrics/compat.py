@@ -15,6 +15,7 @@ import numpy as np
 
 from smllmun_bench.metrics.choice import UNPARSED, Choice
 
+_A_TO_F = re.compile(r"\b([A-F])\b")
 _OFFSIDE = (re.compile(r"[Tt]he answer is ([A-D])"), re.compile(r"^([A-D])$"))
 _FIU_WEIGHTS = ((0.1, 0.3), (0.2, 0.3), (0.3, 0.2), (0.4, 0.1), (0.5, 0.1))
 
@@ -37,14 +38,20 @@ def nearest_choice(text: str, choices: Sequence[str]) -> Choice:
 
 
 def letter_in_capitals(text: str, choices: Sequence[str]) -> Choice:
-    """Open-MMunlearning's MMBench: the first option letter as a word of the *upper-cased* reply, so "a" is option A.
+    """Open-MMunlearning's choices: the first letter A to F that is a word of the *upper-cased* reply, else its first.
 
-    >>> letter_in_capitals("It is a dog", ("cat", "dog"))
-    0
+    So "a" is option A, and "dog" is option D where there are four. A letter beyond the options is passed over for the
+    first character.
+
+    >>> letter_in_capitals("It is a dog", ("cat", "dog")), letter_in_capitals("Bob", ("cat", "dog"))
+    (0, 1)
     """
-    letters = ascii_uppercase[: len(choices)]
-    found = re.search(rf"\b([{letters}])\b", text.upper()) if letters else None
-    return letters.index(found[1]) if found else UNPARSED
+    said, letters = text.strip().upper(), ascii_uppercase[: len(choices)]
+    found = _A_TO_F.search(said)
+    for letter in (found[1] if found else "", said[:1]):
+        if letter and letter in letters:
+            return letters.index(letter)
+    return UNPARSED
 
 
 def answer_is(text: str, choices: Sequence[str]) -> Choice:
@@ -63,12 +70,14 @@ def answer_is(text: str, choices: Sequence[str]) -> Choice:
 
 
 def raw_equal(text: str, answer: str) -> float:
-    """UMU-Bench, forget and retain choices: the reply equals the raw "A. text" string; a bare letter is wrong.
+    """UMU-Bench, forget and retain choices with LLaVA: the reply, edges stripped, is the option's text to the letter.
 
-    >>> raw_equal("A. cat", "A. cat"), raw_equal("A", "A. cat")
-    (1.0, 0.0)
+    The options are shown as a list of texts, so the letter is wrong, and so is another case or a full stop.
+
+    >>> raw_equal(" cat\\n", "cat"), raw_equal("A", "cat"), raw_equal("Cat.", "cat")
+    (1.0, 0.0, 0.0)
     """
-    return float(text == answer)
+    return float(text.strip() == answer)
 
 
 def one_sided_contains(text: str, answer: str) -> float:

@@ -87,8 +87,8 @@ def test_umu_nearest_string_always_chooses():
 
 
 def test_umu_raw_strings_reject_a_bare_letter():
-    assert compat.raw_equal("B", "B. dog") == 0
-    assert choice.parse_choice("B", ANIMALS) == 1
+    assert [compat.raw_equal(text, "dog") for text in ("dog\n", "B", "B. dog", "Dog", "dog.")] == [1, 0, 0, 0, 0]
+    assert choice.parse_choice("B", ANIMALS) == choice.parse_choice("Dog.", ANIMALS) == 1
 
 
 # CLEAR
@@ -190,6 +190,8 @@ def test_an_answer_that_is_no_option_is_an_error_not_option_zero():
 def test_open_mm_takes_the_article_for_an_option():
     assert compat.letter_in_capitals("It is a dog", ANIMALS) == 0
     assert choice.parse_choice("It is a dog", ANIMALS) == 1
+    assert compat.letter_in_capitals("dog", ANIMALS) == 3  # no letter stands alone, so the first character
+    assert compat.letter_in_capitals("E, B", ANIMALS) is UNPARSED  # the first letter alone is no option
 
 
 def test_open_mm_truth_ratio_is_a_raw_mean():

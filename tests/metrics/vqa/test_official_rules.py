@@ -130,6 +130,14 @@ def offside(text: str) -> Choice:
     return letter(text[0]) if len(text) == 1 or (len(text) == 2 and text[1] == "\n") else UNPARSED
 
 
+def open_mm(text: str) -> Choice:
+    """In capitals, the first of A to F without a word character on either side; if no option, the first character."""
+    said = text.strip().upper()
+    alone = [c for at, c in enumerate(said) if c in "ABCDEF" and not word(said, at - 1) and not word(said, at + 1)]
+    found = letter(alone[0]) if alone else UNPARSED
+    return letter(said[:1]) if found is UNPARSED else found
+
+
 @pytest.mark.parametrize(
     ("ours", "stated"),
     [
@@ -138,6 +146,7 @@ def offside(text: str) -> Choice:
         (options.scienceqa_official, scienceqa),
         (options.seed_official, seed_bench),
         (compat.answer_is, offside),
+        (compat.letter_in_capitals, open_mm),
     ],
 )
 @SEEDS
