@@ -10,13 +10,16 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+Span = tuple[int, int]
+
 _ATTACHED = 2  # a word of one letter may be anything, so nothing is taken off around it
-_LONG = {"east": 3, "south": 6}  # from this length on a word does not stand inside others by accident
+_LONG = {"east": 3, "katakana": 3, "south": 6}  # from this length on a word does not stand inside others by accident
 _EAST = "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u30fa\u30fc-\u312f\u31a0-\u31ff"
 _EAST += "\u3400-\u9fff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 _SOUTH = "\u0e00-\u0e3a\u0e40-\u0e4e\u0e80-\u0ece\u1000-\u103f\u1050-\u109f\u1780-\u17d3\u1950-\u19df\ua9e0-\uaa7f"
 _UNSPACED = re.compile(f"[{_EAST}{_SOUTH}]")
 _IS_EAST, _IS_SOUTH = re.compile(f"[{_EAST}]"), re.compile(f"[{_SOUTH}]")
+_IS_KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]")
 _MARKED = re.compile("[\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff\u0f00-\u0fff\u1700-\u18ff]")
 _HANGUL, _CYRILLIC = re.compile(r"[\uac00-\ud7a3]"), re.compile(r"[\u0400-\u052f]")
 
@@ -34,12 +37,17 @@ _KOREAN_CASE = (
     r"|로서|으로서|로써|으로써|에서의|로부터|으로부터|에게는|이랑은|까지는|부터는|만이|만은|만을)"
 )
 _KOREAN_ENDINGS = re.compile(
-    rf"(?:시|도|군|구|읍|면|동|씨|님|양|군|들|시내|특별시|광역시){{0,2}}(?:{_KOREAN_CASE}?{_KOREAN_COPULA}?|하며|하고)"
+    rf"(?:시|도|군|구|읍|면|동|씨|님|양|군|들|시내|특별시|광역시){{0,2}}(?:이?{_KOREAN_CASE}?{_KOREAN_COPULA}?|하며|하고)"
 )
 _KOREAN_BEFORE = re.compile(r"[\uac00-\ud7a3]{2,}(?:은|는|을|를)")  # 그녀는서울에: a space that was left out
 _ARABIC_BEFORE = re.compile(r"(?:[أا])?[وف]?س?(?:[بكل]?(?:ال)?|لل)")
 _ARABIC_ENDINGS = re.compile(r"ا?")  # يعمل طبيبا: the accusative; its vowel signs are not written out
 _HEBREW_BEFORE = re.compile(r"ו?(?:כש|לכש|מש|של|ש)?[בלמכ]?ה?")
+_NUMERAL = re.compile(
+    r"[〇零一二三四五六七八九]{2,}|(?:[一二三四五六七八九]十[一二三四五六七八九]?|十[一二三四五六七八九])"
+    r"|[一二三四五六七八九十](?=[年月日号號岁歳])|[二三四五六七八九十](?=[个個名口人])"
+)
+_NUMERALS = dict(zip("〇零一二三四五六七八九", "00123456789", strict=True))
 _LETTERS_BEFORE = re.compile(r"[^\W\d_]+\Z")
 _LETTERS_AFTER = re.compile(r"[^\W\d_]+")
 
@@ -102,7 +110,9 @@ def stands_alone(text: str, start: int, end: int) -> bool:
     left, right = _kind(text, start - 1, start), _kind(text, end, end - 1)
     if not _left_is_free(text, start, end, left) or not _right_is_free(text, end, end - start, right):
         return False
-    return "segmented" not in (left, right) or _is_segmented(text, start, end)
+    first = _word_at(text, start) if left == "segmented" else None
+    last = _word_at(text, end) if right == "segmented" else None
+    return _is_segmented(text, start, end, first, last)
 
 
 def _kind(text: str, outside: int, inside: int) -> str:
@@ -110,16 +120,17 @@ def _kind(text: str, outside: int, inside: int) -> str:
     if not 0 <= outside < len(text) or not is_word_sign(text[outside]):
         return "free"
     out, within = _family(text[outside]), _family(text[inside])
-    if out == within and out in ("east", "south"):
+    unspaced = ("east", "katakana", "south")
+    if out == within and out in unspaced:
         return "segmented"
-    if out in ("east", "south") or within in ("east", "south"):
-        return "free"  # 住在New York, 1985年: where the script changes, a word ends
+    if out in unspaced or within in unspaced:
+        return "free"  # 住在New York, 1985年, 東京タワー: where the script changes, a word ends
     return out if out in ("hangul", "arabic", "hebrew") else "closed"
 
 
 def _family(character: str) -> str:
     if _IS_EAST.match(character):
-        return "east"
+        return "katakana" if _IS_KATAKANA.match(character) else "east"
     if _IS_SOUTH.match(character):
         return "south"
     if _HANGUL.match(character):
@@ -155,9 +166,8 @@ def _right_is_free(text: str, end: int, length: int, kind: str) -> bool:
     return kind == "arabic" and length > _ATTACHED and _ARABIC_ENDINGS.fullmatch(after[0]) is not None
 
 
-def _is_segmented(text: str, start: int, end: int) -> bool:
-    """Both ends fall on boundaries of words; or one does and a name that no dictionary has explains the other."""
-    first, last = _word_at(text, start), _word_at(text, end)
+def _is_segmented(text: str, start: int, end: int, first: Span | None, last: Span | None) -> bool:
+    """Whether no word lies across an end (`first`, `last`), or a name that no dictionary has explains one that does."""
     if first is None and last is None:
         return True
     family = _family(text[start])
@@ -173,7 +183,7 @@ def _is_segmented(text: str, start: int, end: int) -> bool:
     return False
 
 
-def _word_at(text: str, place: int) -> tuple[int, int] | None:
+def _word_at(text: str, place: int) -> Span | None:
     """The segment that `place` falls into, or None on a boundary."""
     for begin, finish in _spans(text):
         if begin < place < finish:
@@ -181,11 +191,27 @@ def _word_at(text: str, place: int) -> tuple[int, int] | None:
     return None
 
 
-def _spans(text: str) -> Iterator[tuple[int, int]]:
+def _spans(text: str) -> Iterator[Span]:
     begin = 0
     for part in segments(text):
         yield begin, begin + len(part)
         begin += len(part)
+
+
+def with_digits(text: str) -> str:
+    """Years, dates and counts that are written in Chinese numerals, in digits; below a hundred, or figure by figure.
+
+    >>> with_digits("一九八五年十二月三日"), with_digits("三个孩子"), with_digits("一个人住在三亚")
+    ('1985年12月3日', '3个孩子', '一个人住在三亚')
+    """
+    return text if text.isascii() else _NUMERAL.sub(lambda found: _in_digits(found[0]), text)
+
+
+def _in_digits(numeral: str) -> str:
+    tens, ten, ones = numeral.partition("十")
+    if not ten:
+        return "".join(_NUMERALS[figure] for figure in numeral)
+    return _NUMERALS.get(tens, "1") + _NUMERALS.get(ones, "0")
 
 
 def is_inflected(text: str, phrase: str) -> bool:

@@ -103,7 +103,7 @@ def occurs(haystack: str, needle: str) -> bool:
     """`contains` for strings that are in normal form already."""
     if _stands_in(haystack, needle):
         return True
-    if not haystack.isascii() and needle and scripts.is_inflected(haystack, needle):
+    if not haystack.isascii() and needle and _stands_otherwise(haystack, needle):
         return True
     if ("." not in haystack and "." not in needle) or not has_number(needle):
         return False
@@ -120,6 +120,14 @@ def same(text: str, other: str) -> bool:
     if one == two or not has_number(one):
         return one == two
     return not set(readings(one)).isdisjoint(readings(two))
+
+
+def _stands_otherwise(haystack: str, needle: str) -> bool:
+    """In another grammatical form, or with its number in numerals of the other kind."""
+    if scripts.is_inflected(haystack, needle):
+        return True
+    said, wanted = scripts.with_digits(haystack), scripts.with_digits(needle)
+    return (said, wanted) != (haystack, needle) and _stands_in(said, wanted)
 
 
 def _stands_in(haystack: str, needle: str) -> bool:
