@@ -7,10 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question about images, named by reference."""
+    """A question about images, named by reference; `prefill` is what its answer begins with."""
 
     question: str
     images: tuple[str, ...] = ()
+    prefill: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,14 +71,39 @@ class Encoder:
         self._by_text: dict[tuple[int, bool], bool] = {}  # whether `_short` gave the processor's ids
 
     def encode(
-        self, question: str, answer: str | None, images: tuple[str, ...], sizes: tuple[tuple[int, int], ...]
+        self,
+        question: str,
+        answer: str | None,
+        images: tuple[str, ...],
+        sizes: tuple[tuple[int, int], ...],
+        prefill: str = "",
     ) -> Encoded:
-        """Token ids of a question (and answer) about `images` with the given (width, height) in pixels."""
+        """Token ids of a question (and answer) about `images` with the given (width, height) in pixels.
+
+        With `prefill` the prompt ends in the beginning of an answer, and what is generated or scored goes on from there.
+        """
+        if prefill:
+            return self._begun(question, answer, images, sizes, prefill)
         key = (question, answer, sizes)
         if key not in self._seen:
             self._seen[key] = self._render(question, answer, sizes)
         ids, start = self._seen[key]
         return Encoded(ids, start, images)
+
+    def _begun(
+        self,
+        question: str,
+        answer: str | None,
+        images: tuple[str, ...],
+        sizes: tuple[tuple[int, int], ...],
+        prefill: str,
+    ) -> Encoded:
+        begun = self.encode(question, prefill, images, sizes)
+        open_ended = begun.ids[:-1]  # without the end of the answer: it goes on
+        if answer is None:
+            return Encoded(open_ended, len(open_ended), images)
+        whole = self.encode(question, f"{prefill} {answer}", images, sizes)
+        return Encoded(whole.ids, _common_prefix(list(open_ended), list(whole.ids)), images)
 
     def _render(
         self, question: str, answer: str | None, sizes: tuple[tuple[int, int], ...]

@@ -94,13 +94,15 @@ class Served:
         pictures = [self._source.image(ref).convert("RGB") for ref in query.images]
         sizes = tuple(picture.size for picture in pictures)
         encoder = self._reader.encoder
-        item = encoder.encode(query.question, answer, query.images, sizes)
+        item = encoder.encode(query.question, answer, query.images, sizes, query.prefill)
         if not pictures:
             return item, {"prompt_token_ids": list(item.ids)}
         whole = encoder.encode(query.question, None, query.images, sizes)
         short = encoder.unexpanded(query.question, sizes)
-        merged = len(whole.ids) - item.answer_start  # the end of a prompt may be one token with the answer's beginning
-        ids = [*short[: len(short) - merged], *item.ids[item.answer_start :]]
+        spoken = encoder.encode(query.question, query.prefill, query.images, sizes) if query.prefill else item
+        start = spoken.answer_start
+        merged = len(whole.ids) - start  # the end of a prompt may be one token with the answer's beginning
+        ids = [*short[: len(short) - merged], *item.ids[start:]]
         return item, {"prompt_token_ids": ids, "multi_modal_data": {"image": pictures}}
 
 

@@ -136,7 +136,7 @@ class Vlm:
         for prompt_filter in self.prompt_filters:
             query = prompt_filter.rewrite(query)
         sizes = tuple(self.bank.size(ref) for ref in query.images)
-        return self.encoder.encode(query.question, answer, query.images, sizes)
+        return self.encoder.encode(query.question, answer, query.images, sizes, query.prefill)
 
     @torch.inference_mode()
     def generate(
