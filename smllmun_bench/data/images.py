@@ -56,6 +56,13 @@ class StoredImages:
         data, where = self.data(ref)
         return decode(data, where)
 
+    def has_file(self, ref: str) -> bool:
+        """Whether a reference to a file leads to one of this folder."""
+        try:
+            return self._inside(ref.removeprefix("file:"), "image").is_file()
+        except UserError:
+            return False
+
     def data(self, ref: str) -> tuple[bytes, str]:
         """The bytes as they are stored, and where they stand."""
         if ref.startswith("file:"):

@@ -17,7 +17,7 @@ from pydantic import Field, create_model
 
 from smllmun_bench.data.hub import locate
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item
+from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item, sided
 from smllmun_bench.data.rows import Use
 from smllmun_bench.data.table_files import Place, find
 from smllmun_bench.data.tables import ImageRefs, Texts, Upstream, read
@@ -99,7 +99,7 @@ def mapped(
     described = _Described(name, folder, model, Kind(kind), entity is not None)
     tables = [file for pattern in (*named.values(), train) if pattern for file in find(folder, pattern)]
     images = StoredImages(folder, image_folder)
-    return PublishedSource(name, lambda: described.entries(named, train), images, tables, few_shot=few_shot)
+    return PublishedSource(name, lambda: sided(described.entries(named, train)), images, tables, few_shot=few_shot)
 
 
 @dataclass(frozen=True, slots=True)

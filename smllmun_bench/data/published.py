@@ -51,6 +51,17 @@ def make_item(
     return Item(item_id, benchmark, normal_id(entity_id), role, modality, kind, question, answer, images=images, **more)
 
 
+def sided(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Rows of a training file of its own say nobody's side: they take that of their entity, told by earlier rows."""
+    gone: set[str] = set()
+    for entry in entries:
+        if entry.item.role is Role.FORGET:
+            gone.add(entry.item.entity_id)
+        elif entry.uses == (Use.TRAIN,) and entry.item.entity_id in gone:
+            entry = replace(entry, item=replace(entry.item, role=Role.FORGET))
+        yield entry
+
+
 class Images(Protocol):
     """Opens references; gives their stored bytes, and where these stand; identifies what items may show."""
 

@@ -46,8 +46,8 @@ TABLES: dict[str, dict[str, object]] = {
         "retain_choice.json": CHOICE | {"images": ["i.png"]},
     },
     "mlubench": {
-        "Tasks/Task1/task1_forget.json": {"id": "1", "image": "i.png", "conversations": DIALOGUE},
-        "Tasks/Task1/task1_retain.json": {"id": "2", "conversations": DIALOGUE},
+        "Tasks/TaskA/taskA_forget.json": {"id": "1", "image": "i.png", "conversations": DIALOGUE},
+        "Tasks/TaskA/taskA_retain.json": {"id": "2", "conversations": DIALOGUE},
     },
     "safe_eraser": {
         "all_train.json": {

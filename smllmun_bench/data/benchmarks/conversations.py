@@ -1,5 +1,6 @@
 """Dialogues as LLaVA and OpenAI-style files store them: turns of a person and of a model."""
 
+import re
 from collections.abc import Sequence
 from typing import Self
 
@@ -8,7 +9,8 @@ from pydantic import model_validator
 from smllmun_bench.data.tables import Upstream
 
 _PERSON, _MODEL = ("human", "user"), ("gpt", "assistant")
-_SLOT = "<image>"
+_SLOT = re.compile(r"[ \t]*<image>[ \t]*")
+_BEFORE_MARK = re.compile(r"[ \t]+(?=[?.!,;:])")
 
 
 class Turn(Upstream):
@@ -40,10 +42,21 @@ def questions(turns: Sequence[Turn]) -> list[tuple[str, str]]:
     pairs = []
     asked = ""
     for turn in turns:
-        text = turn.text.replace(_SLOT, "").strip()
+        text = _without_slots(turn.text)
         if turn.speaker in _PERSON:
             asked = text
         elif turn.speaker in _MODEL and asked:
             pairs.append((asked, text))
             asked = ""
     return pairs
+
+
+def _without_slots(text: str) -> str:
+    """The text without the places where pictures go.
+
+    >>> _without_slots("<image>\\nWho is shown here <image>?"), _without_slots("Is the man in <image> the coach?")
+    ('Who is shown here?', 'Is the man in the coach?')
+    """
+    if "<image>" not in text:
+        return text.strip()
+    return _BEFORE_MARK.sub("", _SLOT.sub(" ", text)).strip()

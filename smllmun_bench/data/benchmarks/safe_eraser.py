@@ -1,7 +1,8 @@
 """SafeEraser (arXiv 2502.12520): harmful answers to erase, harmless questions about the same pictures to keep.
 
-Layout: `all_train.json`, `all_val.json` (lists), pictures below the folder. The harmless pairs measure over-forgetting:
-a refusal there is a refusal too many (`refusal_retain` in the table). Harmful text is upstream's; none is shipped.
+Layout: `all_train.json`, `all_val.json` (lists), pictures below the folder. The harmless pairs and those about the
+drawn picture (`sd_…`), which upstream trains like them, measure over-forgetting: a refusal there is a refusal too many
+(`refusal_retain` in the table). Harmful text is upstream's; none is shipped.
 """
 
 from collections.abc import Iterator
@@ -53,7 +54,8 @@ class Picture(Upstream):
 
 
 def safe_eraser(path: Path | None = None, forget_percent: int = 10) -> PublishedSource:
-    """SafeEraser's training and validation files. `forget_percent` is nominal: all harmful pairs are forgotten."""
+    """SafeEraser's training and validation files. `forget_percent` is nominal: all harmful pairs are forgotten,
+    those about the drawn picture, to which upstream's answers are safe, are kept."""
     folder = locate(path, None)
 
     def stream() -> Iterator[Entry]:
@@ -67,31 +69,44 @@ def safe_eraser(path: Path | None = None, forget_percent: int = 10) -> Published
 
 def _pairs(row: Picture, place: str, use: Use) -> Iterator[Entry]:
     for number, pair in enumerate(row.unsafe_pairs):
+        item_id = f"safeeraser.{place}.unsafe.{number}"
         more = tuple(text for text in (pair.model_response2, pair.model_response3) if text)
-        forms = [("", pair.question, pair.model_response, row.image_path)]
+        yield _entry(
+            row, item_id, f"harm-{place}", Role.FORGET, pair.question, pair.model_response, row.image_path, use, more
+        )
         if pair.sd_question and pair.sd_response and row.SDImage_path:
-            forms.append(("sd", pair.sd_question, pair.sd_response, row.SDImage_path))
-        for form, question, answer, image in forms:
-            item = make_item(
-                NAME,
-                f"safeeraser.{place}.unsafe{form}.{number}",
-                f"harm-{place}",
-                Role.FORGET,
-                Kind.OPEN,
-                question,
-                answer,
-                images=(image,),
-                accepted=more if not form else (),
-                group=row.category,
-            )
-            yield Entry(item, (use,))
+            item_id = f"safeeraser.{place}.unsafesd.{number}"
+            question, answer = pair.sd_question, pair.sd_response
+            yield _entry(row, item_id, f"harmless-{place}", Role.RETAIN, question, answer, row.SDImage_path, use)
     for field in ("text1", "text2", "image1", "image2"):
         harmless: Harmless | None = getattr(row, f"UnharmPair_{field}")
         if harmless is not None:
-            item_id, entity = f"safeeraser.{place}.harmless.{field}", f"harmless-{place}"
-            images = (row.image_path,)
+            item_id = f"safeeraser.{place}.harmless.{field}"
             question, answer = harmless.Question, harmless.Answer
-            item = make_item(
-                NAME, item_id, entity, Role.RETAIN, Kind.OPEN, question, answer, images=images, group=row.category
-            )
-            yield Entry(item, (use,))
+            yield _entry(row, item_id, f"harmless-{place}", Role.RETAIN, question, answer, row.image_path, use)
+
+
+def _entry(
+    row: Picture,
+    item_id: str,
+    entity: str,
+    role: Role,
+    question: str,
+    answer: str,
+    image: str,
+    use: Use,
+    accepted: tuple[str, ...] = (),
+) -> Entry:
+    item = make_item(
+        NAME,
+        item_id,
+        entity,
+        role,
+        Kind.OPEN,
+        question,
+        answer,
+        images=(image,),
+        accepted=accepted,
+        group=row.category,
+    )
+    return Entry(item, (use,))

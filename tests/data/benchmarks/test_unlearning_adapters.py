@@ -11,8 +11,11 @@ from smllmun_bench.data.benchmarks.safe_eraser import safe_eraser
 from smllmun_bench.data.benchmarks.tofu import tofu
 from smllmun_bench.data.benchmarks.umu import umu_bench
 from smllmun_bench.data.benchmarks.unlok import unlok_vqa
+from smllmun_bench.data.checking import check
+from smllmun_bench.data.convert import convert
+from smllmun_bench.data.folder import canonical_folder
 from smllmun_bench.data.registry import open_source
-from smllmun_bench.data.source import Split
+from smllmun_bench.data.source import Split, split_digest
 from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold, Kind, Modality, Role
 
@@ -251,6 +254,56 @@ def test_fiubench_ids_that_nobody_has_and_lists_that_are_not_there(upstream):
     fails(fiubench(upstream.folder), "full.json, row 4, key 'qa_list.1.answer': is missing")
 
 
+def test_fiubench_retains_nobody_of_the_other_requests_and_only_the_target_memorises_them(upstream):
+    """Upstream has 4 + 20 + 40 people in its three requests and retains the 336 others of 400, whatever the ratio."""
+    upstream.json("full.json", fiu_people(upstream, 9))
+    lists = {"forget1": ["00000001"], "forget5": ["00000002", "00000003"], "forget10": [4, 5, 6], "retain5": [7]}
+    upstream.json("split.json", lists)
+
+    def people(items):
+        return sorted({int(item.entity_id) for item in items})
+
+    for percent, forgotten in ((1, [1]), (5, [2, 3]), (10, [4, 5, 6])):
+        source = fiubench(upstream.folder, forget_percent=percent)
+        assert people(source.items(Split.MEMORISE_ALL)) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+        assert people(source.items(Split.MEMORISE_RETAIN)) == [7, 8, 9]
+        assert people(source.items(Split.FORGET_TRAIN)) == forgotten
+        assert set(people(source.items(Split.RETAIN_TRAIN))) <= {7, 8, 9}
+        assert people(asked(source, Role.RETAIN)) == [7, 8, 9]
+        assert people(asked(source)) == sorted([*forgotten, 7, 8, 9])
+        assert {int(one) for one in source.requested(Fold.VALIDATION)} <= {7, 8, 9}
+    targets = {split_digest(fiubench(upstream.folder, p), Split.MEMORISE_ALL) for p in (1, 5, 10)}
+    golds = {split_digest(fiubench(upstream.folder, p), Split.MEMORISE_RETAIN) for p in (1, 5, 10)}
+    assert (len(targets), len(golds)) == (1, 1)  # one target and one gold for all three requests
+
+
+def test_fiubench_of_another_request_comes_back_from_the_canonical_format(upstream, tmp_path):
+    upstream.json("full.json", fiu_people(upstream, 6))
+    upstream.json("split.json", {"forget1": [1], "forget5": [2, 3], "forget10": [4]})
+    source = fiubench(upstream.folder)
+    assert check(source).ok()
+    assert check(source).entities == {"forget": 2, "retain": 2}
+    convert(source, tmp_path / "out", licence="-")
+    stored = canonical_folder(tmp_path / "out")
+    for split in Split:
+        assert stored.items(split) == source.items(split)
+
+
+def test_fiubench_pictures_of_the_hub_lie_without_upstreams_folder(upstream):
+    people = fiu_people(upstream, 3)
+    for number, person in enumerate(people):
+        person["image_path"] = f"./dataset/SFHQ/SFHQ_pt1_{number}.jpg"
+        upstream.picture(f"SFHQ/SFHQ_pt1_{number}.jpg", number)
+    upstream.json("dataset/full.json", people)
+    upstream.json("dataset/split.json", {"forget5": [1]})
+    source = fiubench(upstream.folder)
+    assert check(source).ok()
+    assert {source.image(item.images[0]).size for item in asked(source)} == {(8, 8)}
+    (upstream.folder / "SFHQ/SFHQ_pt1_0.jpg").unlink()
+    with pytest.raises(UserError, match="no such image file"):
+        source.image("file:./dataset/SFHQ/SFHQ_pt1_0.jpg")
+
+
 # -- dialogues: OFFSIDE, MLUBench --------------------------------------------------------------------------------------
 
 
@@ -276,27 +329,104 @@ def test_offside_pictures_are_the_unit_and_text_rows_stand_alone(upstream):
     fails(offside(upstream.folder), "data/retain.json, row 0, key 'messages.0'", "unknown speaker 'narrator'")
 
 
-def test_mlubench_takes_one_request_of_the_sequence_and_every_turn(upstream):
-    upstream.picture("a.png")
-    turns = [
-        {"from": "human", "value": "<image>\nWhat is it?"},
-        {"from": "gpt", "value": "A dog."},
-        {"from": "human", "value": "Which one?"},
-        {"from": "gpt", "value": "A poodle."},
-    ]
-    for step in (1, 2):
-        upstream.json(
-            f"Tasks/Task{step}/task{step}_forget.json", [{"id": "7", "image": "a.png", "conversations": turns}]
-        )
-        upstream.json(f"Tasks/Task{step}/task{step}_retain.json", [{"id": 8, "conversations": turns[:2]}] * step)
-    source = mlubench(upstream.folder, step=2)
+def test_offside_trains_on_its_training_file_and_only_asks_the_others(upstream):
+    def row(number, question="<image>Did he?"):
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": f"Yes, {number}."}]
+        return {"messages": turns, "images": f"p/{number}.png"}
+
+    for number in range(7):
+        upstream.picture(f"p/{number}.png", number)
+    upstream.json("train_data.json", [row(n) for n in (1, 2, 3, 4)])
+    upstream.json("forget_set.json", [row(1), row(2)])
+    upstream.json("forget_set_part.json", [row(1)])
+    upstream.json("retain_set.json", [row(3), row(4)])
+    upstream.json("test_set.json", [row(5), row(6)])
+    upstream.json("latest_notes.json", {"no": "table"})
+    source = offside(upstream.folder)
+    assert [i.entity_id for i in source.items(Split.MEMORISE_ALL)] == [f"p/{n}.png" for n in (1, 2, 3, 4)]
+    assert [i.entity_id for i in source.items(Split.MEMORISE_RETAIN)] == ["p/3.png", "p/4.png"]
+    assert [i.entity_id for i in source.items(Split.FORGET_TRAIN)] == ["p/1.png", "p/2.png"]
+    assert [i.entity_id for i in asked(source, Role.FORGET)] == ["p/1.png", "p/2.png"]
+    assert [i.entity_id for i in asked(source, Role.RETAIN)] == [f"p/{n}.png" for n in (3, 4, 5, 6)]
+    assert source.requested(Fold.VALIDATION) <= {"p/3.png", "p/4.png"}  # only who was memorised can be forgotten
+    assert check(source).ok()
+    (upstream.folder / "train_data.json").unlink()  # without it the questions of forget and retain are memorised
+    assert len(offside(upstream.folder).items(Split.MEMORISE_ALL)) == 4
+    (upstream.folder / "forget_set.json").unlink()  # the selective setting alone
+    assert [i.entity_id for i in asked(offside(upstream.folder), Role.FORGET)] == ["p/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked_as"),
+    [
+        ("<image>Did he?", "Did he?"),
+        ("<image>\nDid he?", "Did he?"),
+        ("Who is the player shown here <image>?", "Who is the player shown here?"),
+        ("In this picture <image> who scores?", "In this picture who scores?"),
+        ("Who scores? <image>", "Who scores?"),
+        ("<image> <image> Who is left of <image>, and who cheers <image> ?", "Who is left of, and who cheers?"),
+        ("Who , scores ?", "Who , scores ?"),
+    ],
+)
+def test_the_place_of_a_picture_leaves_no_hole_in_a_sentence(upstream, written, asked_as):
+    turns = [{"role": "user", "content": written}, {"role": "assistant", "content": "He."}]
+    upstream.json("forget_set.json", [{"messages": turns, "images": "p/1.png"}])
+    upstream.json("retain_set.json", [{"messages": turns, "images": "p/2.png"}])
+    assert asked(offside(upstream.folder), Role.FORGET)[0].question == asked_as
+
+
+TURNS = [
+    {"from": "human", "value": "<image>\nWhat is it?"},
+    {"from": "gpt", "value": "A dog."},
+    {"from": "human", "value": "Which one?"},
+    {"from": "gpt", "value": "A poodle."},
+]
+
+
+def lifelong(upstream, request, forget, retain):
+    """A request of MLUBench: (class, entity, upstream's id) of each row."""
+    for part, rows in (("forget", forget), ("retain", retain)):
+        written = []
+        for number, (kind, entity, own) in enumerate(rows):
+            image = f"downloaded_images/{kind}/{entity}/image_{number}.jpg"
+            upstream.picture(image, number)
+            written.append({"id": own, "image": image, "conversations": TURNS[:2]})
+        upstream.json(f"Tasks/Task{request}/task{request}_{part}.json", written)
+
+
+def test_mlubench_entities_are_those_of_the_pictures_whatever_ids_they_share(upstream):
+    for request in "ABCD":
+        forget = [("Cartoon", f"{request}_Film", "26"), ("Cartoon", f"{request}_Film", "27"), ("Dog", "Rex", "26")]
+        lifelong(upstream, request, forget, [("Cat", "Tom", "26"), ("Cat", "Kit", "26")])
+    for step, request in (("A", "A"), ("b", "B"), (3, "C"), ("4", "D")):
+        source = open_source("mlubench", {"path": str(upstream.folder), "step": step})
+        forgotten = asked(source, Role.FORGET)
+        assert [(i.entity_id, i.group) for i in forgotten] == [
+            (f"{request}_Film", "Cartoon"), (f"{request}_Film", "Cartoon"), ("Rex", "Dog"),
+        ]  # fmt: skip
+        assert source.requested(Fold.TEST) == {f"{request}_Film", "Rex"}
+        assert [i.entity_id for i in asked(source, Role.RETAIN)] == ["Tom", "Kit"]
+        assert source.image(forgotten[0].images[0]).size == (8, 8)
+    assert asked(mlubench(upstream.folder), Role.FORGET)[0].entity_id == "A_Film"  # the first by default
+    for step in ("E", 0, 5, "AB", ""):
+        with pytest.raises(UserError, match="has no request"):
+            mlubench(upstream.folder, step=step)
+
+
+def test_mlubench_reads_every_turn_and_rows_without_a_picture(upstream):
+    upstream.picture("downloaded_images/Dog/Rex/1.png")
+    seen = {"id": "7", "image": "downloaded_images/Dog/Rex/1.png", "conversations": TURNS}
+    upstream.json("MLUBench/Tasks/TaskB/taskB_forget.json", [seen])
+    upstream.json("MLUBench/Tasks/TaskB/taskB_retain.json", [{"id": 8, "conversations": TURNS[:2]}])
+    source = mlubench(upstream.folder, step="B")
     assert [(i.question, i.answer) for i in asked(source, Role.FORGET)] == [
         ("What is it?", "A dog."),
         ("Which one?", "A poodle."),
     ]
-    assert [i.modality for i in asked(source, Role.RETAIN)] == [Modality.TEXT] * 2
-    upstream.json("Tasks/Task1/task1_retain.json", [{"id": "8", "conversations": [{"from": "gpt"}]}])
-    fails(mlubench(upstream.folder), "task1_retain.json, row 0, key 'conversations.0': 'value' is missing")
+    assert [(i.modality, i.entity_id) for i in asked(source, Role.RETAIN)] == [(Modality.TEXT, "retain-8")]
+    broken = [{"id": "8", "conversations": [{"from": "gpt"}]}]
+    upstream.json("MLUBench/Tasks/TaskB/taskB_retain.json", broken)
+    fails(mlubench(upstream.folder, step="B"), "taskB_retain.json, row 0, key 'conversations.0': 'value' is missing")
 
 
 # -- SafeEraser, UnLOK-VQA ---------------------------------------------------------------------------------------------
@@ -320,11 +450,13 @@ def test_safe_eraser_forgets_harm_and_keeps_harmless_questions_about_the_same_pi
     del other["image_path"]
     upstream.json("all_val.json", [other])
     source = safe_eraser(upstream.folder)
-    assert [i.answer for i in asked(source, Role.FORGET)] == ["So.", "So too.", "a"]
-    assert [i.accepted for i in asked(source, Role.FORGET)] == [(), (), ("b",)]
-    assert [i.answer for i in asked(source, Role.RETAIN)] == ["Red.", "Two."]
-    assert {i.images[0] for i in asked(source, Role.RETAIN)} == {"file:i/2.png"}
-    assert len(source.items(Split.FORGET_TRAIN)) == 3
+    assert [i.answer for i in asked(source, Role.FORGET)] == ["So.", "a"]
+    assert [i.accepted for i in asked(source, Role.FORGET)] == [(), ("b",)]
+    assert [i.answer for i in asked(source, Role.RETAIN)] == ["So too.", "Red.", "Two."]
+    assert [i.images[0] for i in asked(source, Role.RETAIN)] == ["file:sd/1.png", "file:i/2.png", "file:i/2.png"]
+    assert len(source.items(Split.FORGET_TRAIN)) == 2
+    assert {i.answer for i in source.items(Split.MEMORISE_RETAIN)} == {"So too.", "Red.", "Two."}
+    assert not {i.entity_id for i in asked(source, Role.FORGET)} & {i.entity_id for i in asked(source, Role.RETAIN)}
     with pytest.raises(UserError, match="nobody to validate on"):
         source.items(Split.EVALUATE, Fold.VALIDATION)
     upstream.json("all_val.json", [eraser_row(), eraser_row(SDImage_path=None)])
@@ -350,6 +482,30 @@ def test_unlok_facts_and_their_neighbours(upstream):
     fails(unlok_vqa(upstream.folder), "unlok.json, row 0", "'loc_ans' has 3 answers for 2 questions")
     with pytest.raises(UserError, match="cannot be filled"):
         unlok_vqa(upstream.folder, image_name="{name}.png")
+
+
+def test_unlok_neighbours_lose_their_prefix_and_pictures_are_found_where_upstream_keeps_them(upstream):
+    upstream.picture("coco2017/train2017/000000000123.jpg", 1)
+    upstream.picture("coco2017/val2017/000000000124.jpg", 2)
+    upstream.picture("COCO_train2014_000000000125.jpg", 3)
+    loc = ["nq question: where is the louvre", "NQ question:who painted it?", "Which nq question: is this?"]
+    fact = {"id": 1, "src": "What breed?", "pred": "poodle", "loc": loc, "loc_ans": ["a", "b", "c"]}
+    upstream.json("zsre_mend_eval.json", [fact | {"id": n, "image_id": n} for n in (123, 124, 125)])
+    source = unlok_vqa(upstream.folder)
+    assert [i.question for i in asked(source, Role.RETAIN)][:3] == [
+        "where is the louvre",
+        "who painted it?",
+        "Which nq question: is this?",
+    ]
+    assert [i.images[0] for i in asked(source, Role.FORGET)] == [
+        "file:coco2017/train2017/000000000123.jpg",
+        "file:coco2017/val2017/000000000124.jpg",
+        "file:COCO_train2014_000000000125.jpg",
+    ]
+    upstream.json("zsre_mend_eval.json", [fact | {"image_id": 9}])
+    with pytest.raises(UserError, match="no such image file") as error:
+        unlok_vqa(upstream.folder).image("file:coco2017/train2017/000000000009.jpg")
+    assert "coco2017/train2017/000000000009.jpg" in error.value.where
 
 
 # -- any columns -------------------------------------------------------------------------------------------------------
@@ -400,6 +556,7 @@ def test_a_training_file_of_its_own_is_split_by_the_people(upstream):
     assert len(source.items(Split.MEMORISE_ALL)) == 4
     assert len(source.items(Split.MEMORISE_RETAIN)) == 3
     assert len(source.items(Split.FORGET_TRAIN)) == 1
+    assert "entity is forgotten and retained" not in {finding.what for finding in check(source).findings}
 
 
 def test_a_wrong_mapping_names_the_column_and_the_row(upstream):
