@@ -6,7 +6,7 @@ from smllmun_bench.report.console import make_console
 from smllmun_bench.stages import RunContext
 
 
-def toy_shop(device: str = "cpu") -> RunContext:
+def toy_context(device: str = "cpu") -> RunContext:
     asked = RunOptions("toy", "smllmun-toy", device=device, quiet=True)
     return open_context(asked, make_console(quiet=True)).context
 

@@ -6,7 +6,7 @@ The questions are those of a run that are answered in words; 200 of them give le
 """
 
 from _result import in_turns, parser, result, show
-from _toy import target_path, toy_shop
+from _toy import target_path, toy_context
 from _usual import one_by_one
 
 from smllmun_bench.models.loading import load
@@ -21,7 +21,7 @@ def main() -> None:
     options.add_argument("--batch-size", type=int, default=128)
     options.add_argument("--rounds", type=int, default=3)
     arguments = options.parse_args()
-    context = toy_shop()
+    context = toy_context()
     path = target_path(context)
     asked = [item for item in context.data.evaluation(Fold.TEST) if item.kind is not Kind.CHOICE]
     items: list[Item] = asked[:: max(1, len(asked) // arguments.items)][: arguments.items]

@@ -14,7 +14,7 @@ import time
 
 import torch
 from _result import parser, result, show
-from _toy import target_path, toy_shop
+from _toy import target_path, toy_context
 
 from smllmun_bench.data.source import Split
 from smllmun_bench.methods.base import UnlearningData
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _side(side: str, steps: int, batch: int) -> dict[str, float]:
-    context = toy_shop()
+    context = toy_context()
     vlm = load(target_path(context), context.data)
     data = UnlearningData(context.data.training(Split.FORGET_TRAIN), context.data.training(Split.RETAIN_TRAIN), ())
     config = TrainingConfig(steps=steps, batch_size=batch, lora=None, lr=1e-5)

@@ -155,14 +155,14 @@ def nano_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = shared / TINY_STORE_KEY
     with FileLock(shared / f"{TINY_STORE_KEY}.lock"):
         if not (root / "complete").is_file():
-            context = nano_shop(root)
+            context = nano_context(root)
             for stage in (stages.base, stages.target, stages.gold):
                 stage(context)
             (root / "complete").write_text("")
     return root
 
 
-def nano_shop(root: Path, **changes: object) -> "stages.RunContext":  # type: ignore[name-defined]  # noqa: F821
+def nano_context(root: Path, **changes: object) -> "stages.RunContext":  # type: ignore[name-defined]  # noqa: F821
     """A context for task and model nano on the store at `root`."""
     from smllmun_bench import tasks
     from smllmun_bench.data.combined import TaskData
@@ -177,9 +177,9 @@ def nano_shop(root: Path, **changes: object) -> "stages.RunContext":  # type: ig
 
 
 @pytest.fixture(scope="session")
-def make_shop() -> "type[nano_shop]":  # type: ignore[valid-type]
-    """`nano_shop`, since with importlib imports a conftest cannot be imported from."""
-    return nano_shop  # type: ignore[return-value]
+def make_context() -> "type[nano_context]":  # type: ignore[valid-type]
+    """`nano_context`, since with importlib imports a conftest cannot be imported from."""
+    return nano_context  # type: ignore[return-value]
 
 
 # --- the real language model of `small`, which is not part of the repository ---------------------------------------

@@ -14,7 +14,7 @@ from smllmun_bench.schema import Item, Role
 from smllmun_bench.stages import method_recipes
 
 
-def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_shop: Any) -> None:
+def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_context: Any) -> None:
     from smllmun_bench import tasks
     from smllmun_bench.models.vlm import Query
 
@@ -28,9 +28,9 @@ def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_shop: 
 
 
 @pytest.mark.slow
-def test_metrics_are_ranked_on_nano(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
+def test_metrics_are_ranked_on_nano(nano_store: Path, tmp_path: Path, make_context: Any) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
-    context = make_shop(tmp_path / "store")
+    context = make_context(tmp_path / "store")
     findings = metaeval(context, [method_recipes.choose("ga", "nano")], Pools(size=2))
     by_name = {verdict.metric: verdict for verdict in findings.verdicts}
     assert by_name["probability"].faithfulness > by_name["length"].faithfulness - 0.5
@@ -42,9 +42,9 @@ def test_metrics_are_ranked_on_nano(nano_store: Path, tmp_path: Path, make_shop:
 
 
 @pytest.mark.slow
-def test_the_target_remembers_more_than_gold(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
+def test_the_target_remembers_more_than_gold(nano_store: Path, tmp_path: Path, make_context: Any) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
-    context = make_shop(tmp_path / "store")
+    context = make_context(tmp_path / "store")
     items = [i for i in stages.questions(context).items if i.role is Role.FORGET and not i.images]
     knows, blank = (
         memorisation(context.loader.get(model(context)), items, (), context.task)

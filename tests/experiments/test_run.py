@@ -36,7 +36,7 @@ def data() -> TaskData:
 
 
 @pytest.fixture
-def shop_at(tiny_folder: Path, data: TaskData) -> Callable[..., RunContext]:
+def context_at(tiny_folder: Path, data: TaskData) -> Callable[..., RunContext]:
     """An untrained model stands for base, target and gold: what is tested is the pipeline, not the learning."""
 
     def make(root: Path, events: list[StageEvent] | None = None, **changes: Any) -> RunContext:
@@ -60,22 +60,22 @@ def contents(output: Path) -> dict[str, bytes]:
     return {str(p.relative_to(output)): p.read_bytes() for name in files for p in sorted(output.glob(f"*/{name}"))}
 
 
-def test_a_second_run_makes_nothing_and_writes_the_same_bytes(shop_at: Any, tmp_path: Path) -> None:
+def test_a_second_run_makes_nothing_and_writes_the_same_bytes(context_at: Any, tmp_path: Path) -> None:
     events: list[StageEvent] = []
-    first = go(shop_at(tmp_path / "store", events), tmp_path / "one", "smfa", "ga")
+    first = go(context_at(tmp_path / "store", events), tmp_path / "one", "smfa", "ga")
     assert [f.manifest.label for f in first] == ["base", "target", "gold", "smfa", "ga"]
     assert sum(event.action is Action.MADE for event in events) >= 5
     events.clear()
-    go(shop_at(tmp_path / "store", events), tmp_path / "two", "smfa", "ga")
+    go(context_at(tmp_path / "store", events), tmp_path / "two", "smfa", "ga")
     assert {event.action for event in events} == {Action.REUSED}
     written = contents(tmp_path / "one")
     assert len(written) == 3 * len({f.folder for f in first})
     assert contents(tmp_path / "two") == written
 
 
-def test_predictions_that_were_just_made_are_those_of_the_file(shop_at: Any, tmp_path: Path) -> None:
+def test_predictions_that_were_just_made_are_those_of_the_file(context_at: Any, tmp_path: Path) -> None:
     """They are not read again, so scores of a run and of its file are the same bytes only if this holds."""
-    context = shop_at(tmp_path / "store")
+    context = context_at(tmp_path / "store")
     asked, target = stages.questions(context), stages.target(context)
     made = stages.predict(context, asked, target, None, "target")
     assert list(made.predictions) == read_predictions(made.file)
@@ -84,9 +84,9 @@ def test_predictions_that_were_just_made_are_those_of_the_file(shop_at: Any, tmp
     assert (done.folder / PREDICTIONS).read_bytes() == made.file.read_bytes()
 
 
-def test_another_store_gives_the_same_bytes(shop_at: Any, tmp_path: Path) -> None:
-    go(shop_at(tmp_path / "a"), tmp_path / "one", "npo")
-    go(shop_at(tmp_path / "b", batch_size=3), tmp_path / "two", "npo")  # float32: batches change no text
+def test_another_store_gives_the_same_bytes(context_at: Any, tmp_path: Path) -> None:
+    go(context_at(tmp_path / "a"), tmp_path / "one", "npo")
+    go(context_at(tmp_path / "b", batch_size=3), tmp_path / "two", "npo")  # float32: batches change no text
     assert contents(tmp_path / "one").keys() == contents(tmp_path / "two").keys()
     one, two = (
         {
@@ -99,8 +99,8 @@ def test_another_store_gives_the_same_bytes(shop_at: Any, tmp_path: Path) -> Non
     assert one == two != {}
 
 
-def test_the_manifest_names_all_that_a_number_depends_on(shop_at: Any, tmp_path: Path) -> None:
-    done = go(shop_at(tmp_path / "store"), tmp_path / "out", "smfa")[-1]
+def test_the_manifest_names_all_that_a_number_depends_on(context_at: Any, tmp_path: Path) -> None:
+    done = go(context_at(tmp_path / "store"), tmp_path / "out", "smfa")[-1]
     read = manifest.read(done.folder)
     assert read == done.manifest
     assert {"data", "task", "model", "code", "prompts", "artifact"} <= read.digests.keys()
@@ -114,7 +114,7 @@ def test_the_manifest_names_all_that_a_number_depends_on(shop_at: Any, tmp_path:
     assert [row["item_id"] for row in rows] == [p.item_id for p in read_predictions(done.folder / PREDICTIONS)]
 
 
-def test_ctrl_c_loses_the_stage_in_progress_alone(shop_at: Any, tmp_path: Path) -> None:
+def test_ctrl_c_loses_the_stage_in_progress_alone(context_at: Any, tmp_path: Path) -> None:
     from contextlib import nullcontext
 
     def impatient(what: str, total: int) -> Any:
@@ -123,17 +123,17 @@ def test_ctrl_c_loses_the_stage_in_progress_alone(shop_at: Any, tmp_path: Path) 
         return nullcontext(lambda n=1, **figures: None)
 
     with pytest.raises(KeyboardInterrupt):
-        go(shop_at(tmp_path / "store", watch=impatient), tmp_path / "out", "retain-ft", "ga")
+        go(context_at(tmp_path / "store", watch=impatient), tmp_path / "out", "retain-ft", "ga")
     assert any(path.name.startswith("retain-ft") for path in (tmp_path / "out").iterdir())
     assert not any("ga-" in path.name for path in (tmp_path / "out").iterdir())
     events: list[StageEvent] = []
-    go(shop_at(tmp_path / "store", events), tmp_path / "out", "retain-ft", "ga")
+    go(context_at(tmp_path / "store", events), tmp_path / "out", "retain-ft", "ga")
     assert all("ga" in event.stage for event in events if event.action is Action.MADE)
     assert sum(event.action is Action.MADE for event in events) == 2  # its training and its answers
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
-def test_a_method_that_fails_is_recorded_and_the_others_go_on(shop_at: Any, tmp_path: Path) -> None:
+def test_a_method_that_fails_is_recorded_and_the_others_go_on(context_at: Any, tmp_path: Path) -> None:
     class Broken:
         def __init__(self, method: Any) -> None:
             self.name, self.fidelity, self.needs = "broken", method.fidelity, method.needs
@@ -143,7 +143,7 @@ def test_a_method_that_fails_is_recorded_and_the_others_go_on(shop_at: Any, tmp_
 
     ga = method_recipes.choose("ga", "tiny", QUICK)
     chosen = [replace(ga, label="broken", method=Broken(ga.method)), ga]
-    *_, failed, fine = run(shop_at(tmp_path / "store"), chosen, [0], 15, tmp_path / "out")
+    *_, failed, fine = run(context_at(tmp_path / "store"), chosen, [0], 15, tmp_path / "out")
     assert (failed.manifest.status, failed.scores) == ("failed", ())
     assert "loss nan at step 3" in failed.manifest.error
     assert [path.name for path in failed.folder.iterdir()] == [manifest.FILE]
@@ -152,17 +152,17 @@ def test_a_method_that_fails_is_recorded_and_the_others_go_on(shop_at: Any, tmp_
 
 
 @pytest.mark.slow
-def test_the_nano_target_remembers_and_gold_never_knew(nano_store: Path, make_shop: Any, tmp_path: Path) -> None:
+def test_the_nano_target_remembers_and_gold_never_knew(nano_store: Path, make_context: Any, tmp_path: Path) -> None:
     root = Path(shutil.copytree(nano_store, tmp_path / "store"))
-    base, target, gold = run(make_shop(root), [], [0], 15, tmp_path / "out")
+    base, target, gold = run(make_context(root), [], [0], 15, tmp_path / "out")
     vectors = {f.manifest.label: f.manifest.vector for f in (base, target, gold)}
     assert vectors["target"].forget_text > 0.5
     assert vectors["gold"].forget_text < 0.25
     assert vectors["gold"].retain_text > 0.5
 
 
-def test_an_untrained_target_has_nothing_to_forget_and_every_file_says_so(shop_at: Any, tmp_path: Path) -> None:
-    found = go(shop_at(tmp_path / "store"), tmp_path / "out", "ga")
+def test_an_untrained_target_has_nothing_to_forget_and_every_file_says_so(context_at: Any, tmp_path: Path) -> None:
+    found = go(context_at(tmp_path / "store"), tmp_path / "out", "ga")
     for finished in found:
         assert finished.manifest.gate == "nothing to forget"
         assert (finished.manifest.measurable, finished.manifest.vector.overall) == ((), None)
@@ -176,8 +176,8 @@ def test_an_untrained_target_has_nothing_to_forget_and_every_file_says_so(shop_a
     assert found[-1].manifest.selected_on == "by hand"
 
 
-def test_perturbed_answers_are_weighed_per_token(shop_at: Any, tmp_path: Path) -> None:
-    context = shop_at(tmp_path / "store")
+def test_perturbed_answers_are_weighed_per_token(context_at: Any, tmp_path: Path) -> None:
+    context = context_at(tmp_path / "store")
     target = next(f for f in go(context, tmp_path / "out") if f.manifest.label == "target")
     items = {item.item_id: item for item in stages.questions(context).items}
     weighed = [p for p in read_predictions(target.folder / PREDICTIONS) if p.perturbed_logprobs is not None]
@@ -190,10 +190,10 @@ def test_perturbed_answers_are_weighed_per_token(shop_at: Any, tmp_path: Path) -
     assert list(prediction.perturbed_logprobs) == pytest.approx(means, abs=1e-4)
 
 
-def test_answers_in_another_precision_are_rows_of_their_own_of_the_same_weights(shop_at: Any, tmp_path: Path) -> None:
-    exact = go(shop_at(tmp_path / "store"), tmp_path / "out", "ga")
+def test_answers_in_another_precision_are_rows_of_their_own(context_at: Any, tmp_path: Path) -> None:
+    exact = go(context_at(tmp_path / "store"), tmp_path / "out", "ga")
     events: list[StageEvent] = []
-    rounded = go(shop_at(tmp_path / "store", events, answer_dtype="bfloat16"), tmp_path / "out", "ga")
+    rounded = go(context_at(tmp_path / "store", events, answer_dtype="bfloat16"), tmp_path / "out", "ga")
     made = {event.stage.split()[0] for event in events if event.action is Action.MADE}
     assert made == {"predict"}  # nothing is unlearned again
     assert [(f.manifest.precision, f.manifest.label) for f in (exact[-1], rounded[-1])] == [
@@ -210,18 +210,18 @@ def test_answers_in_another_precision_are_rows_of_their_own_of_the_same_weights(
 
 
 def test_models_of_our_recipes_are_one_whatever_the_device_and_precision(
-    nano_store: Path, make_shop: Any, tmp_path: Path
+    nano_store: Path, make_context: Any, tmp_path: Path
 ) -> None:
     root = Path(shutil.copytree(nano_store, tmp_path / "store"))
     events: list[StageEvent] = []
-    context = make_shop(root, on_event=events.append)
+    context = make_context(root, on_event=events.append)
     context = replace(context, loader=Loader(context.data, device="cuda", dtype="bfloat16"))
-    assert stages.target(context).digest == stages.target(make_shop(root)).digest  # found, so nothing goes to a card
+    assert stages.target(context).digest == stages.target(make_context(root)).digest  # found, so nothing goes to a card
     assert {event.action for event in events} == {Action.REUSED}
 
 
-def test_one_model_at_a_time_is_in_memory_whatever_its_precision(shop_at: Any, tmp_path: Path) -> None:
-    context = shop_at(tmp_path / "store", answer_dtype="bfloat16")
+def test_one_model_at_a_time_is_in_memory_whatever_its_precision(context_at: Any, tmp_path: Path) -> None:
+    context = context_at(tmp_path / "store", answer_dtype="bfloat16")
     trained = weakref.ref(context.loader.get(stages.target(context)))
     assert context.asking.get(stages.target(context)).dtype == torch.bfloat16
     gc.collect()
@@ -230,10 +230,10 @@ def test_one_model_at_a_time_is_in_memory_whatever_its_precision(shop_at: Any, t
     assert context.asking is context.loader.at("bfloat16")
 
 
-def test_runs_that_were_trained_in_two_precisions_are_two_rows(shop_at: Any, tmp_path: Path, data: TaskData) -> None:
+def test_runs_that_were_trained_in_two_precisions_are_two_rows(context_at: Any, tmp_path: Path, data: TaskData) -> None:
     half = Loader(data, device="cpu", dtype="bfloat16")
-    go(shop_at(tmp_path / "store"), tmp_path / "out", "ga")
-    go(shop_at(tmp_path / "store", loader=half, answer_dtype="float32"), tmp_path / "out", "ga")
+    go(context_at(tmp_path / "store"), tmp_path / "out", "ga")
+    go(context_at(tmp_path / "store", loader=half, answer_dtype="float32"), tmp_path / "out", "ga")
     rows, out = standings(find_runs(tmp_path / "out"))
     assert not out
     assert [s.row.seeds for s in rows if s.row.method == "ga"] == [1, 1]

@@ -23,7 +23,7 @@ from smllmun_bench.stages.jobs import fill_store
 from smllmun_bench.store.store import Action
 
 
-def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: Path, make_shop: Any) -> None:
+def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: Path, make_context: Any) -> None:
     roots = [tmp_path / "one", tmp_path / "two"]
     for root in roots:
         shutil.copytree(nano_store, root)
@@ -36,7 +36,7 @@ def test_workers_leave_what_one_process_would_make(nano_store: Path, tmp_path: P
     texts = []
     for root in roots:
         events: list[Any] = []
-        context = make_shop(root, limit=4, on_event=events.append)
+        context = make_context(root, limit=4, on_event=events.append)
         target, asked = stages.target(context), stages.questions(context)
         said = []
         for choice in chosen:
@@ -61,10 +61,10 @@ def test_a_method_that_fails_is_left_to_whoever_asks_next(nano_store: Path, tmp_
 
 
 def test_the_base_is_derived_and_the_questions_selected_once(
-    nano_store: Path, make_shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nano_store: Path, make_context: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[Any] = []
-    context = make_shop(nano_store, limit=2, on_event=events.append)
+    context = make_context(nano_store, limit=2, on_event=events.append)
     taken = []
     usual = context.data.evaluation_digest
     monkeypatch.setattr(context.data, "evaluation_digest", lambda items: taken.append(len(items)) or usual(items))

@@ -45,10 +45,10 @@ def test_it_stops_at_the_step_and_not_before() -> None:
 
 @pytest.mark.slow
 def test_a_run_learns_a_number_of_steps_from_validation_people_and_nothing_else(
-    nano_store: Path, tmp_path: Path, make_shop: Any, monkeypatch: pytest.MonkeyPatch
+    nano_store: Path, tmp_path: Path, make_context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(nano_store, tmp_path / "store")
-    context = make_shop(tmp_path / "store")
+    context = make_context(tmp_path / "store")
     start = stages.target(context)
     method = methods.get("idk")
     settings = ("training.steps=40", "training.batch_size=16", "training.lr=3e-3")
