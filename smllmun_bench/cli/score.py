@@ -9,6 +9,8 @@ import typer
 from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from smllmun_bench.importers.samples import Filtered
     from smllmun_bench.importers.utility import Utility
 
@@ -112,7 +114,7 @@ def _tell_utility(found: "Utility", as_json: bool) -> None:
     from dataclasses import asdict
 
     from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.report.console import make_console
+    from smllmun_bench.report.console import make_console, plain
 
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=1, sort_keys=True, allow_nan=False))
@@ -140,7 +142,7 @@ def _tell_utility(found: "Utility", as_json: bool) -> None:
     for one in found.disagreements:
         console.print(f"the log says {one.name} = {one.recorded:.6g}; its questions come to {one.recomputed:.6g}")
     for note in found.notes:
-        console.print(f"note: {note}", soft_wrap=True)
+        console.print(plain(f"note: {note}"), soft_wrap=True)
 
 
 def _tell_samples(found: "list[Filtered]", as_json: bool) -> None:
@@ -148,7 +150,7 @@ def _tell_samples(found: "list[Filtered]", as_json: bool) -> None:
     from dataclasses import asdict
 
     from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.report.console import make_console
+    from smllmun_bench.report.console import make_console, plain
 
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=1, sort_keys=True, allow_nan=False))
@@ -164,18 +166,22 @@ def _tell_samples(found: "list[Filtered]", as_json: bool) -> None:
     if lines:
         console.print(lines_table("", ("filter", "read as", "metric", "value", "95 %", "n"), lines))
     for one in found:
-        if one.accuracy is None:
-            console.print(f"{one.filter}: {one.n} rows, no accuracy of ours: {one.no_accuracy}", soft_wrap=True)
-        else:
-            chance = "" if one.chance_corrected is None else f", {one.chance_corrected:.4f} corrected for chance"
-            differs = f", {one.differs} verdicts differ from the log's" if one.differs else ""
-            console.print(f"{one.filter}: {one.unparsed} of {one.n} unparsed{chance}{differs}", soft_wrap=True)
-        if one.figures:
-            names = ", ".join(one.figures)
-            console.print(f"{one.filter}: of the whole set, by its own formula: {names}", soft_wrap=True)
-        if one.left_out:
-            names = ", ".join(one.left_out)
-            console.print(f"{one.filter}: not shown, its rows do not give it: {names}", soft_wrap=True)
+        for line in _about(one):
+            console.print(plain(f"{one.filter}: {line}"), soft_wrap=True)
+
+
+def _about(one: "Filtered") -> "Iterator[str]":
+    """What is to be said of one filter below the table."""
+    if one.accuracy is None:
+        yield f"{one.n} rows, no accuracy of ours: {one.no_accuracy}"
+    else:
+        chance = "" if one.chance_corrected is None else f", {one.chance_corrected:.4f} corrected for chance"
+        differs = f", {one.differs} verdicts differ from the log's" if one.differs else ""
+        yield f"{one.unparsed} of {one.n} unparsed{chance}{differs}"
+    if one.figures:
+        yield f"of the whole set, by its own formula: {', '.join(one.figures)}"
+    if one.left_out:
+        yield f"not shown, its rows do not give it: {', '.join(one.left_out)}"
 
 
 def _number(value: float | None) -> str | None:

@@ -377,3 +377,11 @@ def test_a_broken_twin_of_lmms_eval_is_placed(tmp_path: Path, change: Row, where
     with pytest.raises(UserError) as caught:
         read_lmms_eval(path)
     assert f"{path}, row 2, {where}" in str(caught.value)
+
+
+def test_names_out_of_a_log_move_no_cursor(tmp_path: Path) -> None:
+    row = text_row(0, "48", SOLUTION, "\x1b[31m[/red]", 1.0) | {"metrics": ["\x1b]0;x\x07"], "\x1b]0;x\x07": ["x"]}
+    shown = CliRunner().invoke(app, ["score", "--format", "lm-eval", str(saved(tmp_path, [row]))])
+    assert shown.exit_code == 0
+    assert "\x1b" not in shown.stdout
+    assert "\\x1b[31m[/red]: 1 rows" in shown.stdout
