@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from smllmun_bench.metrics import mia, probability
@@ -11,6 +12,7 @@ from smllmun_bench.metrics.item_metrics import ITEM_METRICS
 from smllmun_bench.metrics.rouge import rouge_n
 from smllmun_bench.metrics.text import words
 from smllmun_bench.schema import Item, Kind, Prediction
+from smllmun_bench.scoring.gold import share
 from smllmun_bench.stages.predicting import predict_items, query_of
 from smllmun_bench.tasks import TaskSpec
 
@@ -85,8 +87,8 @@ def _of_log_probabilities(vlm: "Vlm", items: Sequence[Item], task: TaskSpec) -> 
     wrong = iter(teacher_forced(vlm, [(item, text) for item in perturbed for text in item.perturbed_answers], task))
     shares = []
     for item, answer in zip(perturbed, right, strict=True):
-        against = [probability.probability(next(wrong).logp) for _ in item.perturbed_answers]
-        shares.append(probability.truth_share(probability.probability(answer.logp), against))
+        against = [fmean(next(wrong).logp) for _ in item.perturbed_answers]
+        shares.append(share(probability.log_truth_ratio(fmean(answer.logp), against)))
     extracted = [probability.extraction_strength(answer.hit[:-1]) for answer in right]  # without EOS
     memorised = [probability.exact_memorisation(answer.hit[:-1]) for answer in right]
     return {

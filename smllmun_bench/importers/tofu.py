@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.importers.files import Object, Place, as_number, as_object, need, read_object
-from smllmun_bench.importers.utility import SetScores, Utility, mean_truth_ratio, utility
+from smllmun_bench.importers.utility import SetScores, Utility, utility
 from smllmun_bench.importers.utility import mean as mean_of
-from smllmun_bench.metrics.probability import Mean
+from smllmun_bench.metrics.probability import Mean, forget_of_log, log_truth_ratio, retain_of_log
 
 FILES = {
     "eval_log_forget.json": "forget",
@@ -82,12 +82,12 @@ def _scores(name: str, part: Object, place: Place, mean: Mean) -> SetScores:
         chances = [_normalised(right[index], wrong[index]) for index in right]
     else:
         chances = [math.exp(-loss) for loss in right.values()]
-    ratios = [math.exp(min(_MOST, one)) for one in _log_ratios(part, place, mean).values()]
+    statistic = forget_of_log if name == "forget" else retain_of_log
     return SetScores(
         n=len(right),
         probability=mean_of(chances),
         rouge_l_recall=mean_of(list(rouge.values())),
-        truth_ratio=mean_truth_ratio(ratios, forget=name == "forget"),
+        truth_ratio=mean_of([statistic(one) for one in _log_ratios(part, place, mean).values()]),
     )
 
 
@@ -100,15 +100,7 @@ def _log_ratios(part: Object, place: Place, mean: Mean) -> dict[str, float]:
     right = _by_index(part, "avg_paraphrased_loss", place, _loss)
     wrong = _by_index(part, "average_perturb_loss", place, _losses)
     _same_questions(part, ("avg_paraphrased_loss", "average_perturb_loss"), place)
-    return {index: _log_ratio(right[index], wrong[index], mean) for index in right}
-
-
-def _log_ratio(right: float, wrong: tuple[float, ...], mean: Mean) -> float:
-    """ln of the truth ratio: of a collapsed model the ratio itself may be too small or too large for a float."""
-    if mean == "geometric":
-        return right - math.fsum(wrong) / len(wrong)
-    least = min(wrong)
-    return right - least + math.log(math.fsum(math.exp(least - loss) for loss in wrong) / len(wrong))
+    return {index: log_truth_ratio(-right[index], [-loss for loss in wrong[index]], mean=mean) for index in right}
 
 
 def _by_index(part: Object, key: str, place: Place, read: Callable[[object, Place], T]) -> dict[str, T]:

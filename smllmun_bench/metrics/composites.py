@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from smllmun_bench.metrics.distribution import jensen_shannon_distance, ks_two_sample
 from smllmun_bench.metrics.pairs import acc_f, acc_r, rl_f, rl_r
-from smllmun_bench.metrics.probability import truth_ratio_forget, truth_ratio_retain
+from smllmun_bench.metrics.probability import forget_of_log, retain_of_log
 
 
 def overall_understanding(forget: float, retain: float) -> float:
@@ -80,8 +80,9 @@ class Recall:
 
     `choice`: accuracy. `cloze`: substring. `rouge_f` and `rouge_recall`: ROUGE-L with stemmer on open questions.
     `contained`: the answer occurs in the output, any case. `probability`: exp of the mean log p of the right answer.
-    `truth`: truth ratios r = p(wrong)/p(right) of the open questions. `pairs_right`: (text, image) of one fact's choice
-    questions; `pairs_rouge`: (text, image) ROUGE-L F of its open questions.
+    `log_ratios`: ln of the truth ratios r = p(wrong)/p(right) of the open questions; `log_ratios_of_two` the same with
+    the geometric mean of two right answers, the reference and its paraphrase. `pairs_right`: (text, image) of one
+    fact's choice questions; `pairs_rouge`: (text, image) ROUGE-L F of its open questions.
     """
 
     choice: float | None = None
@@ -90,7 +91,8 @@ class Recall:
     rouge_recall: float | None = None
     contained: float | None = None
     probability: float | None = None
-    truth: tuple[float, ...] = ()
+    log_ratios: tuple[float, ...] = ()
+    log_ratios_of_two: tuple[float, ...] = ()
     pairs_right: tuple[tuple[bool, bool], ...] = ()
     pairs_rouge: tuple[tuple[float, float], ...] = ()
 
@@ -124,15 +126,16 @@ def clear(forget: Recall, retain: Recall, gold_forget: Recall, real: float | Non
     the truth ratio enters as what is still known, 1 − min(r, 1/r). `real` is any accuracy on real questions; ours is
     general VQA. Reconstruction: the columns are the paper's (arXiv 2410.18057), the mean over them and `real` are ours.
 
-    >>> known, blank = Recall(probability=1., rouge_recall=1., truth=(0., 0.)), Recall(0, 0, 0, 0, 0, 0., (1., 1.))
+    >>> known = Recall(probability=1., rouge_recall=1., log_ratios=(-99., -99.))
+    >>> blank = Recall(0, 0, 0, 0, 0, 0., (0., 0.))
     >>> clear(blank, known, blank, 1.0), clear(known, known, blank, 1.0) < 0.6
     (1.0, True)
     """
-    if not forget.truth or not gold_forget.truth or not retain.truth:
+    if not forget.log_ratios or not gold_forget.log_ratios or not retain.log_ratios:
         return None
-    quality = 1 - jensen_shannon_distance(forget.truth, gold_forget.truth, base=math.e)
-    kept = _mean([truth_ratio_retain(r) for r in retain.truth])
-    known = _forgotten(_mean([truth_ratio_forget(r) for r in forget.truth]))
+    quality = 1 - _distance_of_ratios(forget.log_ratios, gold_forget.log_ratios)
+    kept = _mean([retain_of_log(r) for r in retain.log_ratios])
+    known = _forgotten(_mean([forget_of_log(r) for r in forget.log_ratios]))
     remembered = _harmonic([forget.probability, forget.rouge_recall, known])
     return _mean([real, _harmonic([retain.probability, retain.rouge_recall, kept]), _forgotten(remembered), quality])
 
@@ -160,39 +163,55 @@ def fiu(forget: Recall, retain: Recall, gold_forget: Recall, real: float | None)
     `real`; forget quality is the p of the KS test of truth ratios against gold's. Reconstruction: the parts are the
     paper's (arXiv 2411.03554), the mean over them and `real` (general VQA for MME and POPE) are ours.
 
-    >>> known, blank = Recall(rouge_recall=1., probability=1., truth=(0., 0.)), Recall(contained=0., truth=(1., 1.))
+    >>> known = Recall(rouge_recall=1., probability=1., log_ratios=(-99., -99.))
+    >>> blank = Recall(contained=0., log_ratios=(0., 0.))
     >>> fiu(blank, known, blank, 1.0)
     1.0
     """
-    if not forget.truth or not gold_forget.truth or not retain.truth:
+    if not forget.log_ratios or not gold_forget.log_ratios or not retain.log_ratios:
         return None
-    kept = _mean([truth_ratio_retain(r) for r in retain.truth])
+    kept = _mean([retain_of_log(r) for r in retain.log_ratios])
     utility = _harmonic([retain.rouge_recall, retain.probability, kept, real])
-    return _mean([utility, ks_two_sample(forget.truth, gold_forget.truth).p, _forgotten(forget.contained)])
+    return _mean([utility, ks_two_sample(forget.log_ratios, gold_forget.log_ratios).p, _forgotten(forget.contained)])
 
 
-def open_mm(forget: Recall, retain: Recall, general: float | None) -> float | None:
+def open_mm(modalities: Sequence[tuple[Recall, Recall]], general: float | None) -> float | None:
     """Open-MMunlearning without its robustness third: (FQ + MU) / 2, the rule its checkpoints are chosen by.
 
-    FQ = mean of mean(1 − cloze, 1 − choice, 1 − ROUGE-L F), truth ratio (raw mean), 1 − probability, 1 − D_KS and
+    (forget, retain) of each modality, text and image; both terms are means over the modalities. FQ = mean of
+    mean(1 − cloze, 1 − choice, 1 − ROUGE-L F), truth ratio (raw mean, two right answers), 1 − probability, 1 − D_KS and
     1 − D_JS; both distances are to *the same model's* retain people, JS by the natural log, as in its code. The raw
     mean of truth ratios is capped at 1 here. MU = mean of mean(cloze, choice, ROUGE-L F) on retain people and
     general VQA. Reconstruction of the authors' formulas; no robustness, no celebrities and no test set enter.
 
-    >>> blank, known = Recall(0., 0., 0., probability=0., truth=(1., 1.)), Recall(1., 1., 1., truth=(0., 0.))
-    >>> round(open_mm(blank, known, 1.0), 3)
+    >>> blank = Recall(0., 0., 0., probability=0., log_ratios_of_two=(0., 0.))
+    >>> known = Recall(1., 1., 1., log_ratios_of_two=(-99., -99.))
+    >>> round(open_mm([(blank, known), (blank, known)], 1.0), 3)
     0.817
     """
-    if not forget.truth or not retain.truth:
+    quality = _mean([_open_mm_quality(forget, retain) for forget, retain in modalities])
+    kept = _mean([_mean([retain.cloze, retain.choice, retain.rouge_f]) for _, retain in modalities])
+    return _mean([quality, _mean([kept, general])])
+
+
+def _open_mm_quality(forget: Recall, retain: Recall) -> float | None:
+    ratios, kept_ratios = forget.log_ratios_of_two, retain.log_ratios_of_two
+    if not ratios or not kept_ratios:
         return None
     gone = _mean([_forgotten(part) for part in (forget.cloze, forget.choice, forget.rouge_f)])
-    ratio = min(1.0, math.fsum(min(r, 1e300) for r in forget.truth) / len(forget.truth))
-    distances = (
-        ks_two_sample(forget.truth, retain.truth).d,
-        jensen_shannon_distance(forget.truth, retain.truth, base=math.e),
+    most = max(ratios)
+    # 1 is reached as soon as one ratio is as large as their number, so no exp needs to be larger.
+    ratio = 1.0 if most > math.log(len(ratios)) else min(1.0, math.fsum(map(math.exp, ratios)) / len(ratios))
+    distances = (ks_two_sample(ratios, kept_ratios).d, _distance_of_ratios(ratios, kept_ratios))
+    return _mean([gone, ratio, _forgotten(forget.probability), *map(_forgotten, distances)])
+
+
+def _distance_of_ratios(logs: Sequence[float], others: Sequence[float]) -> float:
+    """Natural-log Jensen-Shannon distance of the ratios themselves; their common scale does not matter."""
+    most = max(*logs, *others)
+    return jensen_shannon_distance(
+        [math.exp(value - most) for value in logs], [math.exp(value - most) for value in others], base=math.e
     )
-    quality = _mean([gone, ratio, _forgotten(forget.probability), *map(_forgotten, distances)])
-    return _mean([quality, _mean([_mean([retain.cloze, retain.choice, retain.rouge_f]), general])])
 
 
 def smllmun(understanding: float | None, memory: float | None, meaningful: float | None) -> float | None:

@@ -43,16 +43,20 @@ def ks_two_sample(a: Sequence[float], b: Sequence[float]) -> Ks:
 def jensen_shannon(a: Sequence[float], b: Sequence[float], *, bins: int = 50, base: float = 2.0) -> float:
     """Jensen-Shannon divergence of two samples' histograms: ½KL(P‖M) + ½KL(Q‖M), M = (P + Q)/2.
 
-    Equal bins from the pooled minimum to the pooled maximum. In [0, 1] at base 2; 0 = same, 1 = disjoint; numbers that
-    lie too close together to be parted by so many bins are the same. Raises ValueError for an empty sample or a NaN.
+    Equal bins from the pooled minimum to the pooled maximum, however close together or far apart these lie. In [0, 1]
+    at base 2; 0 = same, 1 = disjoint. Raises ValueError for an empty sample, a NaN or an infinite number.
 
     >>> round(jensen_shannon([0, 1], [0, 0]), 3)
     0.311
     """
     x, y = _sample(a), _sample(b)
     low, high = float(min(x[0], y[0])), float(max(x[-1], y[-1]))
-    if (np.diff(np.linspace(low, high, bins + 1)) <= 0).any():
+    if low == high:
         return 0.0
+    half = 0.5 if math.isinf(high - low) else 1.0
+    if half < 1 or (np.diff(np.linspace(low, high, bins + 1)) <= 0).any():  # no float stands for some edge: scale first
+        x, y = ((s * half - low * half) / (high * half - low * half) for s in (x, y))
+        low, high = 0.0, 1.0
     p, q = (np.histogram(s, bins=bins, range=(low, high))[0] / len(s) for s in (x, y))
     m = (p + q) / 2
     parts = [float((s[s > 0] * np.log(s[s > 0] / m[s > 0])).sum()) for s in (p, q)]
@@ -85,6 +89,9 @@ def concept_distance(reference: Sequence[float], model: Sequence[float]) -> floa
 
 def _sample(values: Sequence[float]) -> np.ndarray:
     sample = np.sort(np.asarray(values, dtype=float))
-    if sample.size == 0 or np.isnan(sample).any():
+    if sample.size == 0:
         raise ValueError("a sample must hold numbers, at least one, and no NaN")
+    if not np.isfinite(sample).all():
+        odd = sample[~np.isfinite(sample)][0]
+        raise ValueError(f"a sample must hold finite numbers, and no NaN: it has {odd}")
     return sample

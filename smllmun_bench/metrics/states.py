@@ -112,8 +112,9 @@ def mark_constant(
 ) -> list[AnswerState]:
     """The states of a run's answers, in which one string for everything is broken.
 
-    All four in the same order; `is_right` as for `diversity.constant_answer`. Refusals stay refusals: a model that declines everything is not broken. A correct
-    answer does not stay correct: a constant that hits by luck shows no knowledge.
+    All four in the same order; `is_right` as for `diversity.constant_answer`. Refusals stay refusals: a model that
+    declines everything is not broken. A correct answer does not stay correct: a constant that hits by luck shows no
+    knowledge.
 
     >>> asked = [f"Where does person {i} live?" for i in range(10)]
     >>> wrong, lucky = AnswerState(State.WRONG), AnswerState(State.CORRECT)

@@ -12,16 +12,18 @@ from smllmun_bench.scoring.gold import log_truth_ratio
 from smllmun_bench.scoring.items import TaskMetrics, score_items
 from smllmun_bench.scoring.summary import Summary, summarise
 
-LARGEST = 700.0  # exp of more is no double
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`summary` is ours; `forget` and `retain` are counted by the rules of others (composites.Recall)."""
+    """`summary` is ours; `forget` and `retain` are counted by the rules of others (composites.Recall).
+
+    `modalities`: (forget, retain) of the questions of each modality that both have, text first.
+    """
 
     summary: Summary
     forget: Recall
     retain: Recall
+    modalities: tuple[tuple[Recall, Recall], ...]
 
     @property
     def general(self) -> float | None:
@@ -33,11 +35,15 @@ def evidence(items: Sequence[Item], predictions: Sequence[Prediction], metrics: 
     summary = summarise(score_items(items, predictions, metrics))
     by_id = {prediction.item_id: prediction for prediction in predictions}
     groups = [[(i, by_id[i.item_id]) for i in items if i.role is role] for role in (Role.FORGET, Role.RETAIN)]
-    return Evidence(summary, *(_recall(group) for group in groups))
+    forget, retain = (_recall(group) for group in groups)
+    parts = [[[(i, p) for i, p in group if i.modality is modality] for group in groups] for modality in Modality]
+    pairs = tuple((_recall(of_forget), _recall(of_retain)) for of_forget, of_retain in parts if of_forget and of_retain)
+    return Evidence(summary, forget, retain, pairs)
 
 
 def _recall(group: Sequence[tuple[Item, Prediction]]) -> Recall:
-    ratios = [log_truth_ratio(prediction) for _, prediction in group]
+    ratios = (log_truth_ratio(prediction) for _, prediction in group)
+    known = tuple(ratio for ratio in ratios if ratio is not None)
     return Recall(
         choice=_mean(group, {Kind.CHOICE}, _chosen),
         cloze=_mean(group, {Kind.CLOZE}, item_metrics.cloze_compat),
@@ -45,7 +51,8 @@ def _recall(group: Sequence[tuple[Item, Prediction]]) -> Recall:
         rouge_recall=_mean(group, {Kind.OPEN}, item_metrics.rouge_l_recall),
         contained=_mean(group, {Kind.OPEN}, item_metrics.cloze_compat),
         probability=_mean(group, {Kind.OPEN}, item_metrics.answer_probability),
-        truth=tuple(math.exp(min(LARGEST, ratio)) for ratio in ratios if ratio is not None),
+        log_ratios=known,
+        log_ratios_of_two=known,  # a run weighs one right answer: it stands for both
         pairs_right=tuple((bool(a), bool(b)) for a, b in _pairs(group, Kind.CHOICE, _chosen)),
         pairs_rouge=tuple(_pairs(group, Kind.OPEN, item_metrics.rouge_l_f1)),
     )

@@ -36,7 +36,7 @@ COMPOSITES: Mapping[str, Composite] = MappingProxyType(
         "CLEAR": lambda model, of: composites.clear(model.forget, model.retain, of.gold.forget, model.general),
         "UMU-Bench": lambda model, _: composites.umu(model.forget, model.retain),
         "FIUBench": lambda model, of: composites.fiu(model.forget, model.retain, of.gold.forget, model.general),
-        "Open-MMunlearning": lambda model, _: composites.open_mm(model.forget, model.retain, model.general),
+        "Open-MMunlearning": lambda model, _: composites.open_mm(model.modalities, model.general),
         "S-MLLMUn paper": _smllmun,
         "ours": lambda model, of: overall(
             model.summary.vector, of.target.summary.vector, of.gold.summary.vector, memory=of.memory

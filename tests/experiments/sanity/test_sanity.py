@@ -220,17 +220,54 @@ def test_a_composite_without_its_columns_is_undefined() -> None:
     assert found["UMU-Bench", "untouched"].score is not None
 
 
+LOG_FIFTH = math.log(0.2)
+
+
+def test_open_mm_is_taken_per_modality_and_of_two_right_answers() -> None:
+    """By hand, from the authors' formulas: text is forgotten, images are not; pooled it would be another number."""
+    gone = Recall(choice=0.25, cloze=0.0, rouge_f=0.2, probability=0.1, log_ratios_of_two=(0.0,) * 4)
+    there = Recall(choice=0.9, cloze=0.8, rouge_f=0.7, probability=0.8, log_ratios_of_two=(LOG_FIFTH,) * 4)
+    kept = Recall(choice=0.9, cloze=0.8, rouge_f=0.7, log_ratios_of_two=(LOG_FIFTH,) * 4)
+    lost = Recall(choice=0.3, cloze=0.0, rouge_f=0.0, log_ratios_of_two=(LOG_FIFTH,) * 4)
+    text = (0.85 + 1 + 0.9 + 0 + 1 - math.sqrt(math.log(2))) / 5
+    image = (0.2 + 0.2 + 0.2 + 1 + 1) / 5
+    assert composites.open_mm([(gone, kept), (there, lost)], 0.6) == pytest.approx(
+        ((text + image) / 2 + ((0.8 + 0.1) / 2 + 0.6) / 2) / 2
+    )
+    assert composites.open_mm([(replace(gone, log_ratios_of_two=()), kept)], 0.6) is None
+
+
+def test_composites_do_not_overflow_where_a_model_has_collapsed() -> None:
+    collapsed = Recall(
+        choice=0.0, cloze=0.0, rouge_f=0.0, probability=0.0, rouge_recall=0.0, contained=0.0,
+        log_ratios=(2000.0, 3000.0), log_ratios_of_two=(2000.0, 3000.0),
+    )  # fmt: skip
+    kept = Recall(
+        choice=1.0, cloze=1.0, rouge_f=1.0, probability=1.0, rouge_recall=1.0, contained=1.0,
+        log_ratios=(-2000.0, -3000.0), log_ratios_of_two=(-2000.0, -3000.0),
+    )  # fmt: skip
+    for value in (
+        composites.open_mm([(collapsed, kept)], 1.0),
+        composites.clear(collapsed, kept, kept, 1.0),
+        composites.fiu(collapsed, kept, kept, 1.0),
+    ):
+        assert 0 <= value <= 1
+
+
 def test_composites_of_the_formulas() -> None:
     ratios = Recall(
-        choice=0.25, cloze=0.0, rouge_f=0.2, rouge_recall=0.2, contained=0.0, probability=0.1, truth=(1.0,) * 4
+        choice=0.25, cloze=0.0, rouge_f=0.2, rouge_recall=0.2, contained=0.0, probability=0.1, log_ratios=(0.0,) * 4
     )
     known = Recall(
-        choice=0.9, cloze=0.8, rouge_f=0.7, rouge_recall=0.8, contained=0.8, probability=0.8, truth=(0.2,) * 4
+        choice=0.9,
+        cloze=0.8,
+        rouge_f=0.7,
+        rouge_recall=0.8,
+        contained=0.8,
+        probability=0.8,
+        log_ratios=(LOG_FIFTH,) * 4,
     )
     assert composites.mllmu(ratios, known) == pytest.approx((0.75 + 1 + 0.8 + 0.9 + 0.8 + 0.7) / 6)
-    assert composites.open_mm(ratios, known, 0.6) == pytest.approx(
-        ((0.85 + 1 + 0.9 + 0 + 1 - math.sqrt(math.log(2))) / 5 + (0.8 + 0.6) / 2) / 2
-    )
     utility = 4 / (1 / 0.8 + 1 / 0.8 + 1 / 0.8 + 1 / 0.6)
     assert composites.fiu(ratios, known, ratios, 0.6) == pytest.approx((utility + 1 + 1) / 3)
     assert composites.clear(ratios, known, ratios, 0.6) == pytest.approx((0.6 + 0.8 + 1 - 0.0 + 1) / 4)
