@@ -20,7 +20,7 @@ Images = tuple[str, ...]
 Prepared = tuple[int, dict[str, Tensor]]
 """How many placeholders stand for images in a prompt, and what the processor makes of them."""
 
-AHEAD = 32  # images that are prepared before they are needed
+PREFETCHED = 32  # images that are prepared before they are needed
 PIXELS_KEPT = 4 * 2**30  # bytes in main memory; what comes later is prepared each time
 FEATURES_KEPT = 8 * 2**30  # bytes beside the model in main memory; on a card it is a quarter of what is free
 
@@ -53,9 +53,9 @@ class FeatureBank:
         self._features: dict[Images, Tensor] = {}
         self._pixel_room, self._feature_room = PIXELS_KEPT, -1  # bytes; -1: not asked yet
         self._opening = Lock()  # readers of files need not be made for several threads
-        self._ahead: Prefetcher[Images, Prepared] | None = None
+        self._prefetcher: Prefetcher[Images, Prepared] | None = None
         self.keep_features = True
-        self.threads: int | None = None  # that prepare images ahead; None: some beside a card, none on the CPU
+        self.threads: int | None = None  # that prefetch images; None: some beside a card, none on the CPU
 
     def size(self, ref: str) -> tuple[int, int]:
         """(width, height) in pixels."""
@@ -68,27 +68,27 @@ class FeatureBank:
         self._feature_room = -1
 
     @contextmanager
-    def ahead(self, device: torch.device) -> Iterator[Callable[[Iterable[Images]], None]]:
+    def prefetching(self, device: torch.device) -> Iterator[Callable[[Iterable[Images]], None]]:
         """Gives a function that announces which images will be asked for, in this order; they are prepared in threads.
 
-        On the CPU nothing is done ahead: there the model uses the cores itself.
+        On the CPU nothing is prefetched: there the model uses the cores itself.
         """
         threads = self.threads if self.threads is not None else _threads_beside(device)
         if not threads:
             yield lambda images: None
             return
-        before = self._ahead
-        with Prefetcher(self._prepare, workers=threads, room=AHEAD) as self._ahead:
+        before = self._prefetcher
+        with Prefetcher(self._prepare, workers=threads, room=PREFETCHED) as self._prefetcher:
             try:
                 yield self._expect
             finally:
-                self._ahead = before
+                self._prefetcher = before
 
     def _expect(self, images: Iterable[Images]) -> None:
-        if self._ahead is not None:
+        if self._prefetcher is not None:
             known = self._features if self.keep_features else {}
             wanted = (group for group in dict.fromkeys(images) if group)
-            self._ahead.expect(group for group in wanted if group not in self._pixels and group not in known)
+            self._prefetcher.expect(group for group in wanted if group not in self._pixels and group not in known)
 
     @contextmanager
     def apart(self) -> Iterator[None]:
@@ -149,7 +149,7 @@ class FeatureBank:
     def _pixels_of(self, group: Images) -> dict[str, Tensor]:
         if group in self._pixels:
             return self._pixels[group]
-        self._tokens[group], pixels = self._prepare(group) if self._ahead is None else self._ahead.take(group)
+        self._tokens[group], pixels = self._prepare(group) if self._prefetcher is None else self._prefetcher.take(group)
         size = sum(value.nbytes for value in pixels.values())
         if size <= self._pixel_room:
             self._pixels[group] = pixels

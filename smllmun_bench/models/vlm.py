@@ -170,7 +170,7 @@ class Vlm:
             batch = [encoded[index] for index in chunk]
             tell(dict(zip(chunk, self._generate_batch(batch, max_new_tokens), strict=True)))
 
-        with self.bank.ahead(self.device) as expect:
+        with self.bank.prefetching(self.device) as expect:
             for alike in self.alike(encoded):
                 order = self._ordered(encoded, alike, by_image=shares)
                 expect(encoded[index].images for index in order)
@@ -275,7 +275,7 @@ class Vlm:
             on_done(len(members))
 
         limit = len(encoded)  # a row that does not fit is taken apart, so memory is counted in questions
-        with self.bank.ahead(self.device) as expect:
+        with self.bank.prefetching(self.device) as expect:
             expect(encoded[block.members[0]].images for row in rows for block in row)
             for at in range(0, len(rows), batch_rows):
                 members = [index for row in rows[at : at + batch_rows] for block in row for index in block.members]

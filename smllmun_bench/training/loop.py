@@ -141,7 +141,7 @@ def train(
         trainable(vlm, config, seed if init_seed is None else init_seed, hooks.only) as taken,
         _checkpointing(vlm, config.gradient_checkpointing),
         compiled(vlm, config.compile),
-        vlm.bank.ahead(vlm.device) as expect,
+        vlm.bank.prefetching(vlm.device) as expect,
     ):
         torch.manual_seed(seed)
         turns = tuple(supply) if hooks.alternate else ("",)

@@ -1,4 +1,4 @@
-"""Images are prepared ahead: in bounded number, with the results and errors of doing it when they are needed."""
+"""Images are prefetched: in bounded number, with the results and errors of doing it when they are needed."""
 
 import threading
 from collections.abc import Callable
@@ -38,20 +38,20 @@ def test_whatever_is_announced_and_taken_the_results_are_right_and_few_are_held(
         begun.append(key)
         return key * key
 
-    with Prefetcher(work, workers=2, room=room) as ahead:
-        ahead.expect(announced)
+    with Prefetcher(work, workers=2, room=room) as prefetcher:
+        prefetcher.expect(announced)
         for key in taken:
-            assert ahead.take(key) == key * key
+            assert prefetcher.take(key) == key * key
     assert len(begun) <= len(taken) + room
 
 
 def test_work_is_done_before_it_is_asked_for_and_no_more_than_there_is_room_for() -> None:
     done = [threading.Event() for _ in range(5)]
-    with Prefetcher(lambda key: done[key].set(), workers=2, room=3) as ahead:
-        ahead.expect(range(5))
+    with Prefetcher(lambda key: done[key].set(), workers=2, room=3) as prefetcher:
+        prefetcher.expect(range(5))
         assert all(done[key].wait(10) for key in range(3))
         assert not done[3].is_set()
-        ahead.take(0)
+        prefetcher.take(0)
         assert done[3].wait(10)
         assert not done[4].is_set()
 
@@ -72,7 +72,7 @@ class _Broken:
 
 
 @pytest.fixture
-def prepared_ahead(tiny: Any) -> Callable[[], Vlm]:
+def prefetched(tiny: Any) -> Callable[[], Vlm]:
     def make() -> Vlm:
         vlm = load(tiny.folder, _Broken(tiny.source))
         vlm.bank.threads = 2
@@ -81,27 +81,27 @@ def prepared_ahead(tiny: Any) -> Callable[[], Vlm]:
     return make
 
 
-def test_answers_and_losses_are_the_same(tiny: Any, prepared_ahead: Callable[[], Vlm], mixed: Any) -> None:
+def test_answers_and_losses_are_the_same(tiny: Any, prefetched: Callable[[], Vlm], mixed: Any) -> None:
     pairs = [pair for pair in mixed if pair[0].images != ("p3",)]
-    usual, ahead = tiny.fresh(), prepared_ahead()
-    assert ahead.answer_logprobs(pairs) == usual.answer_logprobs(pairs)
-    assert ahead.source.threads
+    usual, prefetching = tiny.fresh(), prefetched()
+    assert prefetching.answer_logprobs(pairs) == usual.answer_logprobs(pairs)
+    assert prefetching.source.threads
     queries = [query for query, _ in pairs]
-    assert prepared_ahead().generate(queries, max_new_tokens=3, batch_size=2) == usual.generate(
+    assert prefetched().generate(queries, max_new_tokens=3, batch_size=2) == usual.generate(
         queries, max_new_tokens=3, batch_size=2
     )
     config = TrainingConfig(steps=3, batch_size=4, lora=None, train="all")
     streams = {"retain": from_items([i for i in (*tiny.data.forget, *tiny.data.retain) if i.images != ("p3",)])}
     histories = [
         train(vlm, streams, lambda batch: {"x": losses.cross_entropy(batch["retain"].scores.logp)}, config, seed=1)
-        for vlm in (tiny.fresh(), prepared_ahead())
+        for vlm in (tiny.fresh(), prefetched())
     ]
     assert histories[0].history == histories[1].history
 
 
-def test_an_image_that_cannot_be_read_is_named_where_it_is_needed(prepared_ahead: Callable[[], Vlm]) -> None:
+def test_an_image_that_cannot_be_read_is_named_where_it_is_needed(prefetched: Callable[[], Vlm]) -> None:
     with pytest.raises(UserError, match="p3"):
-        prepared_ahead().answer_logprobs([(Query("Who?", (f"p{n}",)), "x") for n in range(5)])
+        prefetched().answer_logprobs([(Query("Who?", (f"p{n}",)), "x") for n in range(5)])
 
 
 def test_nothing_is_done_ahead_on_the_cpu_unless_asked(tiny: Any) -> None:
