@@ -37,13 +37,11 @@ def leaderboard(
     if versions := mixed_versions(rows):
         console.print(f"these rows come from versions {', '.join(versions)}: their scores may not compare")
     if csv is not None:
-        csv.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(csv, to_csv(rows))
         typer.echo(f"leaderboard  {csv}")
     if plot is not None:
         from smllmun_bench.report.frontier import draw
 
-        plot.parent.mkdir(parents=True, exist_ok=True)
         draw(rows, plot)
         typer.echo(f"plot         {plot}")
     if strict and (shut := gate_lines(rows)):

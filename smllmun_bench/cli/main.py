@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from smllmun_bench import __version__, runtime
 from smllmun_bench.errors import UserError
+from smllmun_bench.store import atomic
 
 COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
     "run", "score", "show", "compare", "leaderboard", "agree", "regress", "tune", "metaeval", "sanity",
@@ -51,6 +52,12 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except UserError as error:
             sys.stderr.write(f"error: {error}\n")
+            raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            if error.errno not in atomic.REFUSALS or error.filename is None:
+                raise
+            told = UserError(f"the system refuses: {error.strerror}", where=str(error.filename), fix="another path")
+            sys.stderr.write(f"error: {told}\n")
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt as stop:
             by = f" by {stop}" if isinstance(stop, runtime.Stopped) else ""

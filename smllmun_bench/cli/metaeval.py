@@ -28,7 +28,7 @@ def metaeval(
     from smllmun_bench.experiments.metaeval import Pools, metaeval, values_csv
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
-    from smllmun_bench.store.atomic import atomic_write
+    from smllmun_bench.store.atomic import atomic_write, writable_file
 
     stay_offline()
     console = make_console(quiet=quiet)
@@ -36,6 +36,8 @@ def metaeval(
     if not named:
         raise UserError("no method is named", where="--method", fix="ga,npo,idk, say")
     chosen = [method_recipes.choose(name, Path(model).name) for name in named]
+    if csv is not None:
+        writable_file(csv)
     session = open_context(RunOptions(model, task, forget_ratio, store=store, device=device, quiet=quiet), console)
     context = session.context
     findings = metaeval(context, chosen, Pools(size=pool), bits=bits)
@@ -48,7 +50,6 @@ def metaeval(
     console.print(lines_table(title, columns, lines))
     console.print("Faithfulness .5: cannot tell who saw the facts. Overall: harmonic mean with the mean robustness.")
     if csv is not None:
-        csv.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(csv, values_csv(findings))
         typer.echo(f"values  {csv}")
 

@@ -47,7 +47,6 @@ def sanity(
         )
     outcomes = fooled.sanity(found.items, found.target, found.gold, found.metrics, memory=found.memory)
     if csv is not None:
-        csv.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(csv, _csv(outcomes))
     if as_json:
         typer.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1, allow_nan=False))

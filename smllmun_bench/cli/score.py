@@ -95,7 +95,6 @@ def _score_ours(
     scores = score_items(items, answers, spec.metrics, directions=spec.direction)
     summary = summarise(scores)
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
         write_scored_items(output / "items.parquet", items, answers, scores)
         typer.echo(f"items  {output / 'items.parquet'}", err=True)
     if as_json:

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smllmun_bench.data.hf import COLUMNS, PUBLISHED, item_features, photo_features, plain, whole_folder
+from smllmun_bench.data.hf import COLUMNS, PUBLISHED, item_features, photo_features, plain
 from smllmun_bench.data.published import BOTH, Entry
 from smllmun_bench.data.rows import Row, RowSource
 from smllmun_bench.data.source import Source
 from smllmun_bench.errors import UserError
+from smllmun_bench.store.atomic import whole_folder
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -1,14 +1,10 @@
 """What writing and reading a canonical folder have in common."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Item
 
 if TYPE_CHECKING:
@@ -17,24 +13,6 @@ if TYPE_CHECKING:
 COLUMNS = (*(f.name for f in fields(Item)), "use", "fold", "forget_rank")
 PUBLISHED = "published"  # the fold of rows whose role says who is forgotten
 TEXT_LISTS = ("images", "choices", "accepted", "keywords", "paraphrases", "perturbed_answers")
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which appears at `path` whole or not at all. `path` must not exist, or be empty."""
-    path = path.absolute()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError("the target is not an empty folder", where=str(path), fix="a new name, or empty it first")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield building
-        building.chmod(0o755)
-        if path.exists():
-            path.rmdir()
-        building.rename(path)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def item_features() -> "Features":

@@ -100,7 +100,6 @@ def read(path: Path) -> Golden:
 
 
 def write(path: Path, golden: Golden) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, golden.model_dump_json(indent=1) + "\n")
 
 

@@ -1,5 +1,6 @@
 """The frontier as a picture: how much was forgotten, against each kind of what should have stayed."""
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import mean
 from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind, table_key
 from smllmun_bench.scoring.columns import MEMORY, panels
+from smllmun_bench.store.atomic import atomic_write
 
 SUFFIXES = (".svg", ".png", ".html")
 
@@ -60,7 +62,10 @@ def draw(rows: Sequence[LeaderboardRow], path: Path) -> None:
     except ImportError:
         raise UserError("drawing needs altair", where="--plot", fix="pip install 'smllmun-bench[plot]'") from None
     chart: Any = _chart(altair, points(rows))
-    chart.save(str(path), **({"inline": True} if path.suffix == ".html" else {}))
+    kind = path.suffix.removeprefix(".")
+    drawn = io.BytesIO() if kind == "png" else io.StringIO()
+    chart.save(drawn, format=kind, **({"inline": True} if kind == "html" else {}))
+    atomic_write(path, drawn.getvalue())
 
 
 def _chart(altair: Any, values: list[dict[str, object]]) -> Any:

@@ -3,6 +3,7 @@
 `smfa@random` is the recipe of `smfa` for the model with `baselines/smfa/variants/random.yaml` laid over it.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -71,12 +72,14 @@ def write(
     """Save a recipe, only what differs from the method's defaults."""
     from ruamel.yaml import YAML
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    from smllmun_bench.store.atomic import atomic_write
+
     body: dict[str, object] = {"method": method.name, "model": model, "source": source}
     body |= {"selected_on": selected_on} if selected_on else {}
     body |= {"config": config.model_dump(mode="json", exclude_defaults=True)}
-    with path.open("w", encoding="utf-8") as file:
-        YAML(typ="rt").dump(body, file)
+    text = io.StringIO()
+    YAML(typ="rt").dump(body, text)
+    atomic_write(path, text.getvalue())
 
 
 def read(path: Path, method: Method[Any]) -> tuple[MethodConfig, str, SelectedOn]:

@@ -17,6 +17,10 @@ from pathlib import Path
 from smllmun_bench.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSALS = (  # of the system, about a path that somebody named: no bug of ours
+    *FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EIO,
+)  # fmt: skip
 _IN_THE_WAY = (errno.ENOTDIR, errno.EEXIST)
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp")
 _FRESH_S, _OLD_S = (
@@ -93,6 +97,24 @@ def writable_file(path: Path) -> Path:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
     return path
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which appears at `path` whole or not at all. `path` must not exist, or be empty."""
+    path = path.absolute()
+    with writing(path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError("there is something already", where=str(path), fix="a new name, or empty it first")
+        building = writable_folder(path.parent) / f".{path.name}.{secrets.token_hex(4)}.new"
+        building.mkdir()
+        try:
+            yield building
+            if path.exists():
+                path.rmdir()
+            building.rename(path)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
 
 
 def put_folder(new: Path, final: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_folder_of_the_same_name_is_not_mistaken_for_this_one(written, tmp_pat
 
 def test_nothing_is_written_over(written):
     before = sorted(written.rglob("*"))
-    with pytest.raises(UserError, match="not an empty folder"):
+    with pytest.raises(UserError, match="something already"):
         write_folder(written, profiles=PROFILES)
     assert sorted(written.rglob("*")) == before
 

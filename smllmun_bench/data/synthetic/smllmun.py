@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from smllmun_bench.data.hf import COLUMNS, item_features, photo_features, plain, quiet, whole_folder
+from smllmun_bench.data.hf import COLUMNS, item_features, photo_features, plain, quiet
 from smllmun_bench.data.rows import Row, RowSource
 from smllmun_bench.data.source import digest_of
 from smllmun_bench.data.synthetic.card import card
@@ -18,6 +18,7 @@ from smllmun_bench.data.synthetic.generator import all_rows, photo, photo_refs, 
 from smllmun_bench.data.synthetic.profiles import GENERATOR_VERSION, Profile, generate
 from smllmun_bench.data.synthetic.questions import BENCHMARK
 from smllmun_bench.errors import UserError
+from smllmun_bench.store.atomic import whole_folder
 
 if TYPE_CHECKING:
     from datasets import Features
