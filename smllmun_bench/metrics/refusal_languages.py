@@ -5,6 +5,7 @@ knowing and helping, so that "he cannot walk" is no refusal. Whose sentence it i
 """
 
 import re
+from functools import lru_cache
 
 from smllmun_bench.metrics.text import normalise
 
@@ -127,14 +128,13 @@ _GUESSES = (
 )
 
 
+@lru_cache  # when first needed: compiling all of it would slow every start
 def _compiled(*patterns: str) -> re.Pattern[str]:
     """One pattern whose letters are in normal form; ASCII is left, since case matters in pattern syntax."""
     return re.compile(re.sub(r"[^\x00-\x7f]+", lambda letters: normalise(letters[0]), "|".join(patterns)))
 
 
-_LATIN = _compiled(*_EUROPEAN)
-_ANY = _compiled(*_CHINESE, *_JAPANESE, *_KOREAN, *_THAI, *_ARABIC, *_HINDI, *_RUSSIAN, *_EUROPEAN)
-_GUESS = _compiled(*_GUESSES)
+_ALL = (*_CHINESE, *_JAPANESE, *_KOREAN, *_THAI, *_ARABIC, *_HINDI, *_RUSSIAN, *_EUROPEAN)
 
 
 def declines(plain: str) -> bool | None:
@@ -143,10 +143,10 @@ def declines(plain: str) -> bool | None:
     >>> declines("不知道。"), declines("не знаю, но, кажется, в самаре"), declines("она врач")
     (True, False, None)
     """
-    refusal = (_LATIN if plain.isascii() else _ANY).search(plain)
+    refusal = _compiled(*(_EUROPEAN if plain.isascii() else _ALL)).search(plain)
     if refusal is None:
         return None
     rest = plain[refusal.end() :]
-    guess = _GUESS.search(rest)
+    guess = _compiled(*_GUESSES).search(rest)
     offered = guess and re.findall(r"\w", rest[: guess.start()] + rest[guess.end() :])
     return not (offered and len(offered) > 1)
