@@ -2,12 +2,16 @@
 
 import importlib
 import re
+import sys
 import tomllib
 from pathlib import Path
+from types import FrameType
 
 import pytest
+from typer.testing import CliRunner
 
 import smllmun_bench
+from smllmun_bench.cli.main import app
 
 PACKAGE = Path(smllmun_bench.__file__).parent
 ROOT = PACKAGE.parent
@@ -62,6 +66,30 @@ def test_the_walk_of_one_question_names_functions_that_exist() -> None:
     assert len(names) > 20
     for name in names:
         resolve(name)
+
+
+def test_a_run_goes_through_every_step_of_the_walk(tiny_folder: Path, tmp_path: Path) -> None:
+    """Each function that the page names is called by a run, or by `score` of the predictions that it left."""
+    model, called = str(tiny_folder), set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            called.add(f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}")
+
+    asked = ["--task", "smllmun-nano", "--limit", "1"]
+    quick = ["--set", "training.steps=1", "--set", "training.batch_size=2"]
+    options = [*asked, *quick, "--target", model, "--gold", model, "--store", str(tmp_path / "store")]
+    sys.setprofile(note)
+    try:
+        out = str(tmp_path / "out")
+        ran = CliRunner().invoke(app, ["run", "--method", "ga", "--model", model, *options, "--output", out])
+        file = next((tmp_path / "out").glob("ga-*/predictions.parquet"))
+        scored = CliRunner().invoke(app, ["score", str(file), *asked])
+    finally:
+        sys.setprofile(None)
+    assert (ran.exit_code, scored.exit_code) == (0, 0)
+    steps = set(walked(ARCHITECTURE)) - {"smllmun_bench.report.leaderboard.to_csv"}  # limited runs are not published
+    assert steps - called == set()
 
 
 def test_what_does_not_exist_is_found() -> None:

@@ -1,7 +1,6 @@
 """`smllmun-bench tune`: hyperparameters, chosen on validation people."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,8 +62,10 @@ def tune(
     tuning.check_fold(fold, allow_test=allow_test_selection)
     console = make_console(quiet=quiet)
     searches = _searches(method, Path(model).name, tuple(settings or ()), budget, seed)
-    options = RunOptions(model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet)
-    options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
+    asked = answer_dtype and answer_dtype.value
+    options = RunOptions(
+        model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet, answer_dtype=asked
+    )
     session = open_context(options, console)
     fill_store(session, options, [(point.chosen, seed) for _, points in searches for point in points], jobs)
     typed = _typed(options, seed, budget, settings or ())

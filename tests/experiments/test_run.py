@@ -21,7 +21,7 @@ from smllmun_bench.report.leaderboard import leaderboard_tables
 from smllmun_bench.results import manifest
 from smllmun_bench.results.leaderboard import standings
 from smllmun_bench.results.predictions import PREDICTIONS, read_predictions
-from smllmun_bench.results.run_folder import ITEMS, SCORES, find_runs
+from smllmun_bench.results.run_folder import ITEMS, SCORES, find_runs, scores_of
 from smllmun_bench.results.scored_items import read_scored_items
 from smllmun_bench.stages import RunContext, method_recipes, model_cards
 from smllmun_bench.stages.loader import Loader
@@ -82,6 +82,16 @@ def test_predictions_that_were_just_made_are_those_of_the_file(context_at: Any, 
     assert stages.predict(context, asked, target, None, "target") == made
     (done, *_) = go(context, tmp_path / "out")
     assert (done.folder / PREDICTIONS).read_bytes() == made.file.read_bytes()
+
+
+def test_scores_at_hand_are_those_of_the_file(context_at: Any, tmp_path: Path) -> None:
+    """Tables of a run take them from memory, tables of its folder from the file: one leaderboard, to the last bit."""
+    done = go(context_at(tmp_path / "store"), tmp_path / "out", "ga")
+    at_hand = [part.as_run() for part in done]
+    from_disk = [replace(run, scores=None) for run in at_hand]
+    for one, other in zip(at_hand, from_disk, strict=True):
+        assert list(scores_of(one)) == scores_of(other) != []
+    assert standings(at_hand) == standings(from_disk)
 
 
 def test_another_store_gives_the_same_bytes(context_at: Any, tmp_path: Path) -> None:
