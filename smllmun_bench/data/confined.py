@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from smllmun_bench.errors import UserError
 
 LONGEST_NAME = 255  # bytes of one part of a path, on every file system in use
+LONGEST_PATH = 1024  # characters
 _NOBODYS = ("__MACOSX", "__pycache__")
 
 
@@ -22,7 +23,11 @@ def relative(name: str, *, where: str, what: str = "path") -> PurePosixPath:
         )
     if pure.is_absolute() or ".." in pure.parts or name[1:3] in (":\\", ":/"):
         raise UserError(f"the {what} {name!r} leads out of the folder", where=where, fix="a relative path")
-    if "\0" in name or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in pure.parts):
+    if (
+        "\0" in name
+        or len(name) > LONGEST_PATH
+        or any(len(part.encode(errors="replace")) > LONGEST_NAME for part in pure.parts)
+    ):
         shown = name if len(name) < 80 else f"{name[:60]}…"
         raise UserError(f"the {what} {shown!r} cannot be the name of a file", where=where)
     return pure

@@ -190,7 +190,7 @@ def json_lines(path: Path, file: str) -> RawRows:
 
 def read_json(path: Path) -> object:
     """What a JSON file holds. Raises UserError naming the file."""
-    return parse(_text(path), str(path))
+    return parse(read_text(path), str(path))
 
 
 def keyed_records(path: Path, folder: Path) -> RawRows:
@@ -214,7 +214,7 @@ def listed_records(path: Path, folder: Path, key: str) -> RawRows:
 
 def _json_rows(path: Path, file: str) -> RawRows:
     """A JSON list; or JSON lines under the name `.json`, as FIUBench and POPE have been published."""
-    text = _text(path)
+    text = read_text(path)
     try:
         whole = parse(text, str(path))
     except UserError:
@@ -273,7 +273,8 @@ def _check_characters(value: object, where: str) -> None:
         raise UserError("half of a surrogate pair is no character", where=where)
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file. Raises UserError naming the file."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from smllmun_bench.data.images import file_ref
-from smllmun_bench.data.table_files import Place, RawRows, Ref, find, parse, plain, raw_rows, tables_in
+from smllmun_bench.data.table_files import SUFFIXES, Place, RawRows, Ref, find, parse, plain, raw_rows, tables_in
 from smllmun_bench.errors import UserError, nearest
 
 FAULTS_SHOWN = 8
@@ -172,7 +172,9 @@ def read(folder: Path, model: type[R], *patterns: str, optional: bool = False) -
 
 def nothing_there(folder: Path, *patterns: str, authors: Sequence[str] = ()) -> UserError:
     """The error where no file fits the patterns of the hub's tables, nor those of the authors' own files."""
-    present = sorted({path.relative_to(folder).parts[0] for path in tables_in(folder, folder)})
+    present = sorted(
+        {path.relative_to(folder).parts[0] for path in tables_in(folder, folder, (*SUFFIXES, ".tsv", ".csv"))}
+    )
     own = f", and none of the authors' own ({' or '.join(authors)})" if authors else ""
     return UserError(
         f"no Parquet, JSON or JSONL file for {' or '.join(patterns)}{own}",

@@ -1,6 +1,8 @@
 """SEED-Bench: choices about pictures (types 1 to 9) and frames of videos.
 
-Layout: one table, split `test`; `image` is a list, with several frames for a video.
+Layouts: the hub's table, split `test`, in which `image` is a list, with several frames for a video; or the authors'
+`SEED-Bench.json` (`{questions: […], question_type: {…}}`) with pictures named by `data_id` in `SEED-Bench-image/`.
+Their videos are not cut into frames here.
 """
 
 from collections.abc import Iterator
@@ -9,11 +11,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from smllmun_bench.data.general.layouts import Layout, Pictures, either, with_pictures
 from smllmun_bench.data.general.vqa_source import GeneralSource, general_item
 from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
-from smllmun_bench.data.table_files import find
-from smllmun_bench.data.tables import ImageRefs, Upstream, Words, read
+from smllmun_bench.data.table_files import RawRows, listed_records
+from smllmun_bench.data.tables import ImageRefs, Upstream, Words
+from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/SEED-Bench", aliases=("lmms-lab-encoder/SEED-Bench",))
@@ -35,14 +39,28 @@ class Row(Upstream):
     data_id: Words = ""
 
 
+def _authors_of(videos: bool) -> Layout:
+    def rows(file: Path, folder: Path, pictures: Pictures) -> RawRows:
+        for place, record in listed_records(file, folder, "questions"):
+            if record.get("data_type") == "video" and videos:
+                raise UserError(
+                    "videos are not cut into frames here", where=str(file), fix="the hub's table, or no videos"
+                )
+            if record.get("data_type") != "video":
+                yield place, record | {"image": pictures(record["data_id"]) if record.get("data_id") else None}
+
+    return Layout(("**/SEED-Bench.json", "**/SEED-Bench*.json"), with_pictures(("SEED-Bench-image", "images"), rows))
+
+
 def seed_bench(
     path: Path | None = None, revision: str = "main", videos: bool = False, sample: int | None = None, seed: int = 0
 ) -> GeneralSource:
     """SEED-Bench's questions about pictures; with `videos`, those about frames as well. Strata are the types."""
     folder = locate(path, HUB, revision=revision)
+    rows, files = either(folder, Row, TABLES, _authors_of(videos))
 
     def questions() -> Iterator[Item]:
-        for _, row in read(folder, Row, *TABLES):
+        for _, row in rows:
             if row.data_type == "video" and not videos:
                 continue
             choices = (row.choice_a, row.choice_b, row.choice_c, row.choice_d)
@@ -58,4 +76,4 @@ def seed_bench(
                 choices=choices,
             )
 
-    return GeneralSource(NAME, questions, StoredImages(folder), find(folder, *TABLES), sample, seed)
+    return GeneralSource(NAME, questions, StoredImages(folder), files, sample, seed)
