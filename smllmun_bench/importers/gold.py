@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from string import ascii_uppercase
 
 from smllmun_bench.importers.files import Object, Place
+from smllmun_bench.metrics.scripts import count_words
 
 FEW_WORDS = 5  # longer targets are solutions, sentences, summaries
 _DIGITS = 9  # a longer number is no option's
@@ -19,7 +20,7 @@ def bare_answer(target: str) -> bool:
     said = target.strip()
     listed = said[:1] + said[-1:] in ("[]", "()", "{}") and len(said) > 1
     worked = any(sign in said for sign in _NOT_BARE) or len(said.splitlines()) > 1
-    return 0 < len(said.split()) <= FEW_WORDS and not listed and not worked
+    return 0 < count_words(said) <= FEW_WORDS and not listed and not worked
 
 
 def right_option(target: str, options: int, doc: Object, place: Place) -> int | None:

@@ -27,6 +27,7 @@ from smllmun_bench.metrics.language import is_language, is_repetitive, odd_share
 from smllmun_bench.metrics.match import MAX_WORDS, cloze_strict, key_fact, keyword_share
 from smllmun_bench.metrics.refusal import is_refusal
 from smllmun_bench.metrics.rouge import rouge_l
+from smllmun_bench.metrics.scripts import unicode_words
 from smllmun_bench.metrics.text import bare, normalise, words
 from smllmun_bench.schema import Kind
 
@@ -215,7 +216,8 @@ def fluency(text: str, *, known: str = "") -> float:
     if is_refusal(text):
         return 1.0
     said = without_special_tokens(text)
-    return (1 - odd_share(said, known=known)) * (1 - repeated_share(said.casefold().split(), 3))
+    folded = said.casefold()
+    return (1 - odd_share(said, known=known)) * (1 - repeated_share(unicode_words(folded) or folded.split(), 3))
 
 
 def _recall(text: str, reference: str) -> float:

@@ -8,7 +8,7 @@ import pytest
 from smllmun_bench.metrics.choice import parse_choice
 from smllmun_bench.metrics.match import MAX_WORDS, cloze_strict, exact, key_fact, keyword_share
 from smllmun_bench.metrics.scripts import count_words
-from smllmun_bench.metrics.states import Broken, State, answer_state
+from smllmun_bench.metrics.states import Broken, State, answer_state, meaningful
 from smllmun_bench.metrics.text import contains
 from smllmun_bench.schema import Kind
 
@@ -222,3 +222,9 @@ def test_latin_text_loads_no_segmentation():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\nTrue\n"
+
+
+def test_fluency_sees_what_was_said_before_where_words_have_no_spaces():
+    once = "她住在北京市中心的一所老房子里"
+    assert meaningful(once) == 1
+    assert meaningful(f"{once}，{once}") < 0.7
