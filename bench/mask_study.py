@@ -20,11 +20,12 @@ from smllmun_bench.cli._session import RunOptions, fill_store, open_context
 from smllmun_bench.experiments.run import run
 from smllmun_bench.report.console import make_console
 from smllmun_bench.schema import Score
-from smllmun_bench.scoring.intervals import drawn_columns
+from smllmun_bench.scoring.intervals import RowRuns, identity_means, table_draws
 from smllmun_bench.stages import method_recipes
 
 KS = (0.0, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 LAMBDAS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
+DRAWS = 1000
 KEPT = ("retain_image", "retain_text", "understanding_forget", "understanding_retain", "general_vqa")
 
 
@@ -60,7 +61,8 @@ def main() -> None:
         print(finished.manifest.run_id, flush=True)
     names = [name for name in found if name not in ("base", "target", "gold")]
     labels = [(family, value) for family, points in settings().items() for value, _ in points]
-    drawn = dict(zip(labels, drawn_columns([found[name] for name in names]), strict=True))
+    rows = [RowRuns([identity_means(scores) for scores in found[name]]) for name in names]
+    drawn = dict(zip(labels, table_draws(rows, draws=DRAWS), strict=True))
     exact = dict(zip(labels, [_means(found[name]) for name in names], strict=True))
     _write(arguments.out, exact, dict(zip(labels, [figures[name] for name in names], strict=True)))
     own = method_recipes.choose("smfa", arguments.model).config.k
@@ -73,7 +75,7 @@ def main() -> None:
             draws = np.array(
                 [
                     _read_draw("smfa", column, goal, drawn, d) - _read_draw(family, column, goal, drawn, d)
-                    for d in range(1000)
+                    for d in range(DRAWS)
                 ]
             )
             low, high = np.quantile(draws, [0.025, 0.975])

@@ -52,6 +52,7 @@ def test_what_is_measured_on_a_card_runs_anywhere(family: str) -> None:
         ("evaluation.py", "--items", "8", "--rounds", "1"),
         ("npo_step.py", "--steps", "1", "--batch", "4"),
         ("rouge.py",),
+        ("draws.py", "--rounds", "1"),
         ("startup.py",),
     ],
 )

@@ -5,18 +5,21 @@ a model that breaks cannot beat one that does not, all else equal; what is close
 (a filter on names, a model that does not look) gets 0.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from smllmun_bench.metrics.composites import harmonic_mean
+import numpy as np
+
+Values = float | np.ndarray  # one number, or one for each draw of a bootstrap
 
 
 class Keep(NamedTuple):
-    """One ability that must stay: its score for the unlearned model, the target and the gold model."""
+    """One ability that must stay (or one memory): its score for the unlearned model, the target and the gold model."""
 
-    unlearned: float
-    target: float
-    gold: float
+    unlearned: Values
+    target: Values
+    gold: Values
 
 
 def closeness(unlearned: float, target: float, gold: float, *, noise: float = 0.0) -> float | None:
@@ -27,40 +30,29 @@ def closeness(unlearned: float, target: float, gold: float, *, noise: float = 0.
     >>> round(closeness(0.35, 0.8, 0.2), 9), closeness(0.05, 0.8, 0.2) < 1, closeness(0.2, 0.2, 0.2)
     (0.75, True, None)
     """
-    gap = abs(target - gold)
-    if gap <= noise:
-        return None
-    return 1 - min(1.0, abs(unlearned - gold) / gap)
+    return _defined(_closeness(Keep(unlearned, target, gold), noise))
 
 
-def kept(part: Keep, *, margin: float = 0.0) -> float | None:
-    """clip(u / (min(target, gold) − margin)), in [0, 1]. None where the references lack the ability themselves.
+def kept(part: Keep, *, margin: float = 0.0) -> np.ndarray:
+    """clip(u / (min(target, gold) − margin)), in [0, 1]. NaN where the references lack the ability themselves.
 
     `margin` is a noise allowance that must be stated in advance.
 
-    >>> kept(Keep(0.72, 0.8, 0.9)), kept(Keep(0.95, 0.8, 0.9)), kept(Keep(0.1, 0.0, 0.9))
-    (0.8999999999999999, 1.0, None)
+    >>> [round(float(kept(Keep(*part))), 3) for part in ((0.72, 0.8, 0.9), (0.95, 0.8, 0.9), (0.1, 0.0, 0.9))]
+    [0.9, 1.0, nan]
     """
-    reference = min(part.target, part.gold) - margin
-    return max(0.0, min(1.0, part.unlearned / reference)) if reference > 0 else None
+    reference = np.minimum(part.target, part.gold) - margin
+    return np.where(reference > 0, np.clip(_divided(part.unlearned, reference), 0.0, 1.0), np.nan)
 
 
-def sanity(broken_unlearned: float, broken_gold: float) -> float:
+def sanity(broken_unlearned: Values, broken_gold: Values) -> np.ndarray:
     """1 − max(0, broken_u − broken_g): the share of answers that unlearning did not break.
 
-    >>> round(sanity(0.08, 0.03), 2), sanity(0.0, 0.03)
+    >>> round(float(sanity(0.08, 0.03)), 2), float(sanity(0.0, 0.03))
     (0.95, 1.0)
     """
-    return 1 - max(0.0, broken_unlearned - broken_gold)
-
-
-def combine(forget: float, keeps: Sequence[float], sane: float) -> float:
-    """harmonic mean(forget, keeps…) × sane, all in [0, 1].
-
-    >>> round(combine(0.75, [0.9, 0.8, 1.0], 1.0), 3), round(combine(0.75, [0.9, 0.8, 1.0], 0.95), 3)
-    (0.852, 0.809)
-    """
-    return harmonic_mean([forget, *keeps]) * sane
+    lost: np.ndarray = np.maximum(0.0, np.subtract(broken_unlearned, broken_gold))
+    return 1 - lost
 
 
 def overall(
@@ -72,7 +64,7 @@ def overall(
     noise: float = 0.0,
     margin: float = 0.0,
 ) -> float | None:
-    """The whole of it; forgetting is the harmonic mean of closeness over the memory scores.
+    """harmonic mean(forgetting, keeps…) × sanity, where forgetting is the harmonic mean of closeness over the memories.
 
     Harmonic, since a fact that is still told in one way is not forgotten: with a plain mean a filter on names,
     which answers everything that is asked with a picture, had half of the forgetting and .8 of the whole.
@@ -84,9 +76,49 @@ def overall(
     ...               broken_unlearned=.05, broken_gold=0), 3)
     0.809
     """
-    near = [closeness(*part, noise=noise) for part in memory]
-    close = [value for value in near if value is not None]
-    able = [value for value in (kept(part, margin=margin) for part in keeps) if value is not None]
-    if not close or not able:
-        return None
-    return combine(harmonic_mean(close), able, sanity(broken_unlearned, broken_gold))
+    broken = {"broken_unlearned": broken_unlearned, "broken_gold": broken_gold}
+    return _defined(overall_values(memory, keeps, **broken, noise=noise, margin=margin))
+
+
+def overall_values(
+    memory: Sequence[Keep],
+    keeps: Sequence[Keep],
+    *,
+    broken_unlearned: Values,
+    broken_gold: Values,
+    noise: float = 0.0,
+    margin: float = 0.0,
+) -> np.ndarray:
+    """`overall` of each draw, NaN where it is undefined."""
+    near, able = [_closeness(part, noise) for part in memory], [kept(part, margin=margin) for part in keeps]
+    if not near or not able:
+        return np.array(np.nan)
+    forgotten, abilities = _harmonic(near), np.stack(np.broadcast_arrays(*able))
+    whole = _harmonic([forgotten, *abilities]) * sanity(broken_unlearned, broken_gold)
+    return np.where(np.isnan(forgotten) | np.isnan(abilities).all(axis=0), np.nan, whole)
+
+
+def _closeness(part: Keep, noise: float) -> np.ndarray:
+    gap = np.abs(np.subtract(part.target, part.gold))
+    far = np.abs(np.subtract(part.unlearned, part.gold))
+    return np.where(gap > noise, 1 - np.minimum(1.0, _divided(far, gap)), np.nan)
+
+
+def _harmonic(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Harmonic mean of the parts that are defined, each at least 0; NaN where none is."""
+    stacked = np.stack(np.broadcast_arrays(*parts))
+    least = np.fmin.reduce(stacked)
+    # Scaled by the smallest part: 1/x of a denormal number would overflow.
+    inverse = np.nansum(_divided(least, stacked), axis=0)
+    mean = _divided(least * (~np.isnan(stacked)).sum(axis=0), inverse)
+    return np.where(least == 0, 0.0, mean)
+
+
+def _divided(values: Values, by: Values) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is undefined is left out by the caller
+        quotient: np.ndarray = np.divide(values, by)
+    return quotient
+
+
+def _defined(value: np.ndarray) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -77,7 +77,7 @@ def bootstrap(
     >>> bootstrap([1.0, 1.0, 1.0], ["a", "b", "c"], seed=0)
     Interval(low=1.0, high=1.0)
     """
-    return _percentiles(_resampled(identity_means(values, identities), seed, draws), level)
+    return percentiles(_resampled(identity_means(values, identities), seed, draws), level)
 
 
 def paired_difference(
@@ -93,7 +93,7 @@ def paired_difference(
     Difference(mean=0.75, low=0.5, high=1.0, p=0.5)
     """
     differences = identity_differences(ours, theirs)
-    low, high = _percentiles(_resampled(differences, seed, draws), level)
+    low, high = percentiles(_resampled(differences, seed, draws), level)
     mean = math.fsum(differences) / len(differences)
     return Difference(mean, low, high, sign_flip_p(differences, seed=seed, draws=draws))
 
@@ -107,7 +107,7 @@ def identity_differences(ours: ByIdentity, theirs: ByIdentity) -> np.ndarray:
     return identity_means(values, names)
 
 
-def seed_weights(seeds: int, *, draws: int, seed: int) -> np.ndarray:
+def seed_weights(seeds: int, *, draws: int, seed: int | Sequence[int]) -> np.ndarray:
     """Shares of the seeds in each draw, (draws, seeds): the second level of the bootstrap.
 
     Seeds are drawn with replacement and apart from the identities, since every seed is asked about the same people
@@ -152,15 +152,42 @@ def smallest_difference(spread: float, identities: int, *, level: float = 0.95, 
     return float(both * spread / math.sqrt(identities))
 
 
-def can_reject(identities: int, tests: int = 1, *, level: float = 0.05) -> bool:
+def least_sign_flip_p(identities: int, *, draws: int = 2000) -> float:
+    """The smallest p that `sign_flip_p` can give: that of a sign which is the same for all.
+
+    2/2ⁿ where the patterns are counted one by one; 1/(draws + 1) where they are sampled.
+
+    >>> least_sign_flip_p(6), least_sign_flip_p(20, draws=1999)
+    (0.03125, 0.0005)
+    """
+    return max(2 * 0.5**identities, 1 / (draws + 1) if identities > EXACT_IDENTITIES else 0.0)
+
+
+def least_bootstrap_p(draws: int) -> float:
+    """The smallest p that `bootstrap_p` can give: that of a difference which no draw turns round.
+
+    >>> least_bootstrap_p(1999)
+    0.001
+    """
+    return min(1.0, 2 / (draws + 1))
+
+
+def can_reject(identities: int, tests: int = 1, *, level: float = 0.05, draws: int = 2000) -> bool:
     """Whether `tests` sign-flip tests over so many identities can find anything at `level` after Holm's correction.
 
-    A sign that is the same for all of n identities has p = 2/2ⁿ, the smallest there is.
-
-    >>> can_reject(6), can_reject(6, tests=2)
-    (True, False)
+    >>> can_reject(6), can_reject(6, tests=2), can_reject(20, tests=100), can_reject(20, tests=101)
+    (True, False, True, False)
     """
-    return 2 * tests <= level * 2.0**identities
+    return least_sign_flip_p(identities, draws=draws) * tests <= level
+
+
+def draws_can_reject(draws: int, tests: int = 1, *, level: float = 0.05) -> bool:
+    """The same of `tests` tests by `bootstrap_p` from so many draws.
+
+    >>> draws_can_reject(1000, tests=25), draws_can_reject(1000, tests=26), draws_can_reject(20_000, tests=39)
+    (True, False, True)
+    """
+    return least_bootstrap_p(draws) * tests <= level
 
 
 def sign_flip_p(differences: Sequence[float] | np.ndarray, *, seed: int, draws: int = 2000) -> float:
@@ -212,7 +239,7 @@ def kendall(ours: Sequence[float], theirs: Sequence[float], *, draws: int = 2000
         return Correlation(math.nan, math.nan, math.nan, math.nan)
     shuffled = [abs((a * b[np.ix_(order, order)]).sum()) for order in (random.permutation(n) for _ in range(draws))]
     p = (1 + sum(value >= abs(both[0]) for value in shuffled)) / (1 + draws)
-    return Correlation(float(taus[0]), *_percentiles(taus[1:][~np.isnan(taus[1:])], 0.95), float(p))
+    return Correlation(float(taus[0]), *percentiles(taus[1:][~np.isnan(taus[1:])], 0.95), float(p))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -235,7 +262,8 @@ def _resampled(means: np.ndarray, seed: int, draws: int) -> np.ndarray:
     return np.array([random.multinomial(n, weights) @ means / n for _ in range(draws)])
 
 
-def _percentiles(samples: np.ndarray, level: float) -> Interval:
+def percentiles(samples: np.ndarray, level: float) -> Interval:
+    """The interval that holds the middle `level` of the samples."""
     tail = (1 - level) / 2
     low, high = np.quantile(samples, [tail, 1 - tail])
     return Interval(float(low), float(high))

@@ -18,6 +18,7 @@ from smllmun_bench.report.console import plain
 from smllmun_bench.report.table import MISSING, SCORE_COLUMNS, Figure, add_score_columns, figure_text, new_table
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.scoring import columns
+from smllmun_bench.scoring.significance import Noise
 from smllmun_bench.scoring.vectors import ColumnFields
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -36,15 +37,6 @@ class RowKind(StrEnum):
     REFERENCE = "reference"
     WEIGHTS = "weights"
     TEST_TIME = "test-time"
-
-
-class Noise(StrEnum):
-    """From what a row's result cannot be told apart, by a paired test with Holm's correction over its table."""
-
-    NONE = "none"
-    ABOVE = "above"  # the `overall` of the method one place higher
-    TARGET = "target"  # what the target remembers of the forgotten people
-    BOTH = "above, target"
 
 
 class LeaderboardRow(ColumnFields):

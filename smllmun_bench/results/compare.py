@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import (
-    EXACT_IDENTITIES,
     holm,
     identity_differences,
+    least_sign_flip_p,
     macro,
     paired_difference,
     smallest_difference,
@@ -21,6 +21,9 @@ from smllmun_bench.results.run_folder import ITEMS, find_run
 from smllmun_bench.results.scored_items import read_scored_items, score_of
 from smllmun_bench.schema import Score
 from smllmun_bench.scoring.columns import MEANS, Column, identity
+
+if TYPE_CHECKING:
+    import pandas
 
 DRAWS = 2000
 ALPHA = 0.05
@@ -132,6 +135,13 @@ def compare(a: Side, b: Side, *, seed: int = 0, draws: int = DRAWS) -> Compared:
     )
 
 
+def frame(found: Compared) -> "pandas.DataFrame":
+    """The columns of a comparison as a table, `verdict` last."""
+    import pandas
+
+    return pandas.DataFrame([asdict(column) | {"verdict": column.verdict} for column in found.columns])
+
+
 # --- are they comparable? ---------------------------------------------------------------------------------------
 
 
@@ -232,7 +242,7 @@ def _column(name: str, pairs: Sequence[tuple[str, float, float]], seed: int, dra
         high=found.high,
         p=found.p,
         p_holm=found.p,
-        least_p=max(2.0 ** (1 - len(before)), 1 / (draws + 1) if len(before) > EXACT_IDENTITIES else 0.0),
+        least_p=least_sign_flip_p(len(before), draws=draws),
         smallest=smallest_difference(float(spread.std(ddof=1)), len(spread)) if len(spread) > 1 else None,
     )
 

@@ -3,36 +3,30 @@
 Reads what `run` wrote; makes nothing and loads no model.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smllmun_bench.metrics.statistics import (
-    bootstrap_p,
-    can_reject,
-    holm,
-    identity_differences,
-    sign_flip_p,
-    smallest_difference,
-)
-from smllmun_bench.report.leaderboard import LeaderboardRow, Noise, RowKind, sort_key, table_key
+from smllmun_bench.metrics.statistics import Interval, mean
+from smllmun_bench.report.leaderboard import COLUMNS, LeaderboardRow, RowKind, rank, sort_key, table_key
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
-from smllmun_bench.results.run_folder import RunFolder, scores_of
+from smllmun_bench.results.run_folder import RunFolder, find_runs, scores_of
 from smllmun_bench.schema import Fold, Score
-from smllmun_bench.scoring.columns import BY_NAME, MEMORY, by_identity
-from smllmun_bench.scoring.intervals import Interval, interval, row_draws
+from smllmun_bench.scoring.columns import MEMORY
+from smllmun_bench.scoring.intervals import IdentityMeans, RowRuns, identity_means, interval, table_draws
+from smllmun_bench.scoring.significance import AgainstTarget, Evidence, against_target, significance
+
+if TYPE_CHECKING:
+    import pandas
 
 REFERENCES = ("base", "target", "gold")
 _COSTS = ("forwards", "backwards", "peak_device_mb", "extra_params", "inference_overhead")
-LEVEL = 0.05  # of the paired tests, after Holm's correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +37,7 @@ class Standing:
     seeds: tuple[int | None, ...]
     intervals: Mapping[str, Interval]
     figures: Mapping[str, float] = field(default_factory=dict)
-    overall_draws: np.ndarray | None = field(default=None, repr=False, compare=False)
-    people: int = 0  # over whom forgetting was tested
+    evidence: Evidence = field(default=Evidence(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +46,24 @@ class LeftOut:
 
     run: RunFolder
     why: str
+
+
+class _Reader:
+    """Reads the scored items of each run once, though it may stand in every row as target or gold."""
+
+    def __init__(self) -> None:
+        self._scores: dict[Path, Sequence[Score]] = {}
+        self._means: dict[Path, IdentityMeans] = {}
+
+    def scores(self, run: RunFolder) -> Sequence[Score]:
+        if run.folder not in self._scores:
+            self._scores[run.folder] = scores_of(run)
+        return self._scores[run.folder]
+
+    def means(self, run: RunFolder) -> IdentityMeans:
+        if run.folder not in self._means:
+            self._means[run.folder] = identity_means(self.scores(run))
+        return self._means[run.folder]
 
 
 def publishable(runs: Iterable[RunFolder]) -> tuple[list[RunFolder], list[LeftOut]]:
@@ -84,10 +95,33 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
         if older is not None:
             out.append(LeftOut(older, f"an older run of what {run.folder} holds"))
         seeds[run.manifest.seed] = run
-    scores = cache(lambda folder: tuple(scores_of(next(run for run in done if run.folder == folder))))
     first = {run.folder: place for place, run in enumerate(runs)}
     ordered = sorted(groups.values(), key=lambda seeds: min(first[run.folder] for run in seeds.values()))
-    return _tested([_standing(_by_seed(seeds), done, scores) for seeds in ordered]), out
+    rows, read = [_by_seed(seeds) for seeds in ordered], _Reader()
+    drawable = {n: row for n, seeds in enumerate(rows) if (row := _row_runs(seeds, done, read)) is not None}
+    drawn = dict(zip(drawable, table_draws(list(drawable.values())), strict=True))
+    found = [_standing(s, drawn.get(n, {}), _against_target(s, done, read)) for n, s in enumerate(rows)]
+    return _tested(found), out
+
+
+def frame(folder: Path) -> "pandas.DataFrame":
+    """The leaderboard of all publishable runs below a folder, ranked: the columns of its CSV, then for each column that
+    has an interval its ends, `<column>_low` and `<column>_high`. Raises UserError as `find_runs`."""
+    import pandas
+
+    found, _ = standings(publishable(find_runs(folder))[0])
+    ranked = pandas.DataFrame([row.model_dump(mode="json") for row in rank(s.row for s in found)], columns=COLUMNS)
+    ends = [
+        {"run_id": standing.row.run_id}
+        | {
+            f"{column}_{end}": value
+            for column, ends in standing.intervals.items()
+            if column != "overall"
+            for end, value in ends._asdict().items()
+        }
+        for standing in found
+    ]
+    return ranked.merge(pandas.DataFrame(ends, columns=None if ends else ["run_id"]), how="left", on="run_id")
 
 
 def mixed_versions(rows: Iterable[LeaderboardRow]) -> list[str]:
@@ -129,18 +163,36 @@ def _by_seed(seeds: Mapping[int | None, RunFolder]) -> list[RunFolder]:
     return [seeds[seed] for seed in sorted(seeds, key=lambda seed: -1 if seed is None else seed)]
 
 
-def _standing(
-    seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
-) -> Standing:
-    draws = _draws(seeds, everything, scores)
+def _row_runs(seeds: Sequence[RunFolder], everything: Sequence[RunFolder], read: _Reader) -> RowRuns | None:
+    """Nothing where the target's run is not at hand: there is nothing to draw with."""
+    target, gold = (_reference(seeds[0], label, everything) for label in ("target", "gold"))
+    if target is None:
+        return None
+    first = seeds[0].manifest
+    return RowRuns(
+        [read.means(run) for run in seeds],
+        read.means(target),
+        None if gold is None else read.means(gold),
+        MEMORY if first.measurable is None else first.measurable,
+        label=f"{first.label} {first.settings}",
+    )
+
+
+def _against_target(seeds: Sequence[RunFolder], everything: Sequence[RunFolder], read: _Reader) -> AgainstTarget | None:
+    target = _reference(seeds[0], "target", everything)
+    if target is None or seeds[0].manifest.kind == "reference":
+        return None
+    return against_target([read.scores(run) for run in seeds], read.scores(target))
+
+
+def _standing(seeds: Sequence[RunFolder], draws: Mapping[str, np.ndarray], against: AgainstTarget | None) -> Standing:
     intervals = {column: interval(values) for column, values in draws.items()}
     first = seeds[0].manifest
-    p_target, detectable, people = _against_target(seeds, everything, scores)
     vectors = [run.manifest.vector.model_dump() for run in seeds]
-    columns: dict[str, Any] = {name: _mean([vector[name] for vector in vectors]) for name in vectors[0]}
+    columns: dict[str, Any] = {name: mean([vector[name] for vector in vectors]) for name in vectors[0]}
     costs = [run.manifest.cost for run in seeds] if first.kind != "reference" else []
-    spent: dict[str, Any] = {name: _mean([getattr(cost, name) for cost in costs]) for name in _COSTS}
-    trained = _mean([cost.trainable_params for cost in costs])
+    spent: dict[str, Any] = {name: mean([getattr(cost, name) for cost in costs]) for name in _COSTS}
+    trained = mean([cost.trainable_params for cost in costs])
     overall = intervals.get("overall")
     row = LeaderboardRow(
         method=first.label,
@@ -150,8 +202,8 @@ def _standing(
         forget_ratio=first.forget_ratio,
         seeds=len(seeds),
         **columns,
-        fit_seconds=_mean([cost.fit_seconds for cost in costs]),
-        peak_memory_mb=_mean([cost.peak_memory_mb for cost in costs]),
+        fit_seconds=mean([cost.fit_seconds for cost in costs]),
+        peak_memory_mb=mean([cost.peak_memory_mb for cost in costs]),
         trainable_params=None if trained is None else round(trained),
         **spent,
         run_id=first.run_id,
@@ -162,96 +214,27 @@ def _standing(
         config=first.settings[:12] or None,
         kind=RowKind(first.kind),
         gate=first.gate or None,
-        p_target=p_target,
-        detectable=detectable,
         selected_on=first.selected_on or None,
     )
-    figures = {name: _mean([run.manifest.figures.get(name) for run in seeds]) for name in first.figures}
+    figures = {name: mean([run.manifest.figures.get(name) for run in seeds]) for name in first.figures}
     return Standing(
         row,
         tuple(run.manifest.seed for run in seeds),
         intervals,
         {name: value for name, value in figures.items() if value is not None},
-        draws.get("overall"),
-        people,
+        Evidence(draws.get("overall"), against),
     )
 
 
 def _tested(found: Sequence[Standing]) -> list[Standing]:
-    """The rows with their p values corrected within each table, and what lies within the noise named."""
-    place = {id(standing.row): number for number, standing in enumerate(found)}
-    tested = list(found)
+    """The rows with what the tests of their table say."""
+    tested = {id(standing): standing for standing in found}
     ordered = sorted(found, key=lambda standing: sort_key(standing.row))
     for _, group in groupby(ordered, key=lambda standing: table_key(standing.row)):
         methods = [standing for standing in group if standing.row.kind is not RowKind.REFERENCE]
-        above = [_p_above(row, methods[n - 1]) if n else None for n, row in enumerate(methods)]
-        p_above, p_target = _holm(above), _holm([standing.row.p_target for standing in methods])
-        tests = sum(p is not None for p in p_target)
-        for standing, higher, target in zip(methods, p_above, p_target, strict=True):
-            able = can_reject(standing.people, tests, level=LEVEL)
-            found_out = {
-                "p_above": higher,
-                "p_target": target,
-                "within_noise": _noise(higher, target if able else None),
-                "detectable": standing.row.detectable if able else None,
-            }
-            tested[place[id(standing.row)]] = replace(standing, row=standing.row.model_copy(update=found_out))
-    return tested
-
-
-def _p_above(lower: Standing, higher: Standing) -> float | None:
-    if lower.overall_draws is None or higher.overall_draws is None:
-        return None
-    return bootstrap_p(higher.overall_draws - lower.overall_draws)
-
-
-def _holm(p_values: Sequence[float | None]) -> list[float | None]:
-    known = iter(holm([p for p in p_values if p is not None]))
-    return [None if p is None else next(known) for p in p_values]
-
-
-def _noise(p_above: float | None, p_target: float | None) -> Noise | None:
-    if p_above is None and p_target is None:
-        return None
-    above, target = (p is not None and p > LEVEL for p in (p_above, p_target))
-    return Noise.BOTH if above and target else Noise.ABOVE if above else Noise.TARGET if target else Noise.NONE
-
-
-def _against_target(
-    seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
-) -> tuple[float | None, float | None, int]:
-    """p that nothing was forgotten, the smallest difference that one such test finds, and over how many people.
-
-    None without a target.
-    """
-    target = _reference(seeds[0], "target", everything)
-    if target is None or seeds[0].manifest.kind == "reference":
-        return None, None, 0
-    before = by_identity(filter(_memory, scores(target.folder)))
-    each = [by_identity(filter(_memory, scores(run.folder))) for run in seeds]
-    if not before or any(ours.keys() != before.keys() for ours in each):
-        return None, None, 0
-    differences = np.mean([identity_differences(ours, before) for ours in each], axis=0)
-    people = len(differences)
-    detectable = smallest_difference(float(differences.std(ddof=1)), people) if people > 1 else None
-    return sign_flip_p(differences, seed=0), detectable, people
-
-
-def _memory(score: Score) -> bool:
-    return any(BY_NAME[column].value(score) is not None for column in MEMORY)
-
-
-def _draws(
-    seeds: Sequence[RunFolder], everything: Sequence[RunFolder], scores: Callable[[Path], tuple[Score, ...]]
-) -> dict[str, np.ndarray]:
-    """Nothing where the target's run is not at hand: there is nothing to draw with."""
-    target, gold = (_reference(seeds[0], label, everything) for label in ("target", "gold"))
-    if target is None:
-        return {}
-    ours = [scores(run.folder) for run in seeds]
-    measurable = seeds[0].manifest.measurable
-    memory = MEMORY if measurable is None else measurable
-    return row_draws(ours, scores(target.folder), scores(gold.folder) if gold is not None else None, memory=memory)
+        for standing, says in zip(methods, significance([method.evidence for method in methods]), strict=True):
+            tested[id(standing)] = replace(standing, row=standing.row.model_copy(update=asdict(says)))
+    return [tested[id(standing)] for standing in found]
 
 
 def _reference(run: RunFolder, label: str, everything: Sequence[RunFolder]) -> RunFolder | None:
@@ -265,8 +248,3 @@ def _reference(run: RunFolder, label: str, everything: Sequence[RunFolder]) -> R
         ]
     beside = [other for other in fitting if other.folder.parent == run.folder.parent]
     return next(iter([*beside, *fitting]), None)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else None

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 
 from smllmun_bench.metrics.states import State
@@ -28,9 +29,9 @@ class ColumnItems:
     kind: Kind | None = None
     but: Kind | None = None
 
-    def holds(self, score: Score) -> bool:
-        asked = self.kind in (None, score.kind) and score.kind is not self.but
-        return asked and (self.roles is None or score.role in self.roles) and self.modality in (None, score.modality)
+    def holds(self, role: Role, modality: Modality, kind: Kind) -> bool:
+        asked = self.kind in (None, kind) and kind is not self.but
+        return asked and (self.roles is None or role in self.roles) and self.modality in (None, modality)
 
 
 class Gated(StrEnum):
@@ -107,7 +108,8 @@ class Column:
 
     def value(self, score: Score) -> float | None:
         """What the item gives to the column; None: it is none of its items, or does not count."""
-        return self.gives(score) if self.items is not None and self.items.holds(score) else None
+        asked = self.items is not None and self.items.holds(score.role, score.modality, score.kind)
+        return self.gives(score) if asked else None
 
 
 _BLOCK_1, _BLOCK_2, _BLOCK_3 = "seeds", "version", "inference_overhead"  # the file grew in three steps
@@ -325,6 +327,21 @@ SCALARS = tuple(column for column in COLUMNS if column.items is None)  # made of
 MEMORY = tuple(column.name for column in COLUMNS if column.gate is Gated.MEMORY)
 DRAWN = tuple(column for column in MEANS if column.pool)
 FORGET = "forget"  # the part of `overall` that is held against gold
+
+
+def counted(scores: Iterable[Score]) -> dict[str, list[tuple[Score, float]]]:
+    """Column -> the items that count in it, each with what it gives, in one pass; columns without any are left out."""
+    found: dict[str, list[tuple[Score, float]]] = {}
+    for score in scores:
+        for column in _asking(score.role, score.modality, score.kind):
+            if (value := column.gives(score)) is not None:
+                found.setdefault(column.name, []).append((score, value))
+    return found
+
+
+@cache
+def _asking(role: Role, modality: Modality, kind: Kind) -> tuple[Column, ...]:
+    return tuple(column for column in MEANS if column.items is not None and column.items.holds(role, modality, kind))
 
 
 def parts() -> dict[str, tuple[str, ...]]:

@@ -5,17 +5,23 @@ machine changes a byte of `Summary.to_json`.
 """
 
 import json
+import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+
+import numpy as np
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics import aggregate, composites, statistics
 from smllmun_bench.metrics.states import State
 from smllmun_bench.metrics.statistics import mean
 from smllmun_bench.schema import Modality, Role, Score
-from smllmun_bench.scoring.columns import FORGET, MEANS, MEMORY, NOT_GENERATED, Column, identity, parts
+from smllmun_bench.scoring.columns import FORGET, MEANS, MEMORY, NOT_GENERATED, Column, counted, identity, parts
 from smllmun_bench.scoring.vectors import ScoreVector
+
+Columns = Mapping[str, aggregate.Values | None]
+"""Column -> its value in one model, or in each draw of it; None: the task has no such items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ def summarise(scores: Sequence[Score]) -> Summary:
     for score in scores:
         groups.setdefault((score.role, score.modality), []).append(score)
     cells = tuple(_cell(role, modality, groups[role, modality]) for role, modality in sorted(groups))
-    vector = _vector(scores)
+    vector = score_vector(scores)
     return Summary(cells, vector, paper_composites(vector))
 
 
@@ -99,35 +105,50 @@ def overall(
     """
     if gold is None:
         return None
-    _same_columns(unlearned, target, gold)
+    models = (asdict(vector) for vector in (unlearned, target, gold))
+    value = float(overall_values(*models, memory=memory, noise=noise, margin=margin))
+    return None if math.isnan(value) else value
+
+
+def overall_values(
+    unlearned: Columns,
+    target: Columns,
+    gold: Columns,
+    *,
+    memory: Collection[str] = MEMORY,
+    noise: float = 0.0,
+    margin: float = 0.0,
+) -> np.ndarray:
+    """`overall` of columns that hold a number or one for each draw; NaN: undefined. Raises UserError as `overall`."""
+    models = (unlearned, target, gold)
+    _same_columns(models)
     of = parts()
-    forgotten = [_keep(unlearned, target, gold, (column,)) for column in of.pop(FORGET) if column in memory]
-    keeps = [_keep(unlearned, target, gold, columns) for columns in of.values()]
-    return aggregate.overall(
+    forgotten = [_keep(models, (column,)) for column in of.pop(FORGET) if column in memory]
+    keeps = [_keep(models, columns) for columns in of.values()]
+    broken = [model["broken"] for model in (unlearned, gold)]
+    return aggregate.overall_values(
         [part for part in forgotten if part],
         [part for part in keeps if part],
-        broken_unlearned=unlearned.broken or 0.0,
-        broken_gold=gold.broken or 0.0,
+        broken_unlearned=0.0 if broken[0] is None else broken[0],
+        broken_gold=0.0 if broken[1] is None else broken[1],
         noise=noise,
         margin=margin,
     )
 
 
-def _same_columns(*vectors: ScoreVector) -> None:
+def _same_columns(models: Sequence[Columns]) -> None:
     for column in (column.name for column in MEANS):
-        if len({getattr(vector, column) is None for vector in vectors}) > 1:
+        if len({model[column] is None for model in models}) > 1:
             raise UserError(
                 f"column {column!r} is missing in some of the three models",
                 fix="score the unlearned, target and gold model on the same items",
             )
 
 
-def _keep(
-    unlearned: ScoreVector, target: ScoreVector, gold: ScoreVector, columns: tuple[str, ...]
-) -> aggregate.Keep | None:
-    means = [mean(getattr(vector, column) for column in columns) for vector in (unlearned, target, gold)]
-    present = [value for value in means if value is not None]
-    return aggregate.Keep(*present) if len(present) == len(means) else None
+def _keep(models: Sequence[Columns], columns: Sequence[str]) -> aggregate.Keep | None:
+    """The mean of the columns that the task has, for each model; None where it has none of them."""
+    known = [[value for column in columns if (value := model[column]) is not None] for model in models]
+    return aggregate.Keep(*(sum(values) / len(values) for values in known)) if all(known) else None
 
 
 def _macro(scores: Sequence[Score], values: Sequence[float]) -> float:
@@ -157,13 +178,18 @@ def _headline(scores: Sequence[Score]) -> float:
     return _macro(scores, [score.headline for score in scores])
 
 
-def _vector(scores: Sequence[Score]) -> ScoreVector:
-    return ScoreVector(**{column.name: _column(column, scores) for column in MEANS})
+def score_vector(scores: Sequence[Score]) -> ScoreVector:
+    """The columns alone: what `summarise` puts into `Summary.vector`."""
+    return column_means(counted(scores))
 
 
-def _column(column: Column, scores: Sequence[Score]) -> float | None:
-    counted = [(score, value) for score in scores if (value := column.value(score)) is not None]
-    values = [value for _, value in counted]
+def column_means(found: Mapping[str, Sequence[tuple[Score, float]]]) -> ScoreVector:
+    """The columns, each from the items that count in it (`columns.counted`)."""
+    return ScoreVector(**{column.name: _column(column, found.get(column.name, ())) for column in MEANS})
+
+
+def _column(column: Column, items: Sequence[tuple[Score, float]]) -> float | None:
+    values = [value for _, value in items]
     if not values or not column.by_identity:
         return mean(values)
-    return _macro([score for score, _ in counted], values)
+    return _macro([score for score, _ in items], values)

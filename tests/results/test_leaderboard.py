@@ -1,18 +1,24 @@
 """Run folders become rows: seeds are averaged, and nothing that may not be compared is."""
 
 import json
+import random
 import shutil
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+import pandas
 import pytest
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.report.leaderboard import Noise, caveats, gate_lines
+from smllmun_bench.report.leaderboard import caveats, gate_lines
 from smllmun_bench.results import leaderboard as st
 from smllmun_bench.results.manifest import FILE, RunManifest, Vector
-from smllmun_bench.results.run_folder import ITEMS, RunFolder, find_run, find_runs
+from smllmun_bench.results.run_folder import ITEMS, RunFolder, find_run, find_runs, scores_of
 from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
+from smllmun_bench.scoring.significance import Noise
+from smllmun_bench.scoring.summary import overall, summarise
 from smllmun_bench.store.environment import environment
 
 _CELLS = (
@@ -27,9 +33,16 @@ _CELLS = (
 
 
 def made(
-    root: Path, run_id: str, *, forget: float = 1.0, scored: bool = True, people: int = 4, **changes: object
+    root: Path,
+    run_id: str,
+    *,
+    forget: float = 1.0,
+    scored: bool = True,
+    people: int = 4,
+    worth: Callable[[], float] | None = None,
+    **changes: object,
 ) -> RunFolder:
-    """A run whose forget columns are `forget` and whose others are 1: four people in each role."""
+    """A run whose forget columns are `forget` and whose others are 1: four people in each role. `worth`: of each."""
     reference = run_id in st.REFERENCES
     values = {
         "run_id": run_id, "status": "done", "label": run_id, "kind": "reference" if reference else "weights",
@@ -48,11 +61,20 @@ def made(
         items, answers, scores = [], [], []
         for number, (role, modality) in enumerate(_CELLS):
             for person in range(people):
-                name, worth = f"{number}.{person}", forget if role is Role.FORGET else 1.0
+                name, value = f"{number}.{person}", forget if role is Role.FORGET else 1.0
                 items.append(Item(name, "b", f"p{person}", role, modality, Kind.OPEN, "q?", "a"))
                 answers.append(Prediction(name, run_id, "a"))
                 scores.append(
-                    Score(name, f"p{person}", role, modality, Kind.OPEN, "correct", worth, {"meaningful": 1.0})
+                    Score(
+                        name,
+                        f"p{person}",
+                        role,
+                        modality,
+                        Kind.OPEN,
+                        "correct",
+                        worth() if worth else value,
+                        {"meaningful": 1.0},
+                    )
                 )
         write_scored_items(folder / ITEMS, items, answers, scores)
     return RunFolder(folder, manifest)
@@ -88,6 +110,64 @@ def test_rows_say_what_lies_within_the_noise(tmp_path: Path) -> None:
     assert rows["none"].p_above < 0.05
     assert rows["target"].within_noise is None
     assert "too" in " ".join(caveats(rows.values()))
+
+
+@pytest.mark.parametrize("methods", [26, 27, 30, 40])
+def test_evenly_spaced_methods_without_noise_are_all_told_apart(tmp_path: Path, methods: int) -> None:
+    """However many rows a table has: each person answers alike, so no draw turns a pair round."""
+    made(tmp_path, "target", people=20)
+    made(tmp_path, "gold", forget=0.0, people=20)
+    for n in range(methods):
+        made(tmp_path, f"m{n}-0", label=f"m{n}", settings=str(n), forget=n / (methods + 1), people=20)
+    rows = [s.row for s in st.standings(find_runs(tmp_path))[0] if s.row.kind != "reference"]
+    assert [row.method for row in rows if row.within_noise is not Noise.NONE] == []
+    assert max(row.p_above for row in rows if row.p_above is not None) < 0.01
+    assert max(row.p_target for row in rows) < 0.01
+
+
+def test_a_row_can_be_computed_again_from_its_items(tmp_path: Path) -> None:
+    """Two seeds, answers at random: every column, `overall` and its place in the interval, by a script's ten lines."""
+    chance = random.Random(0)
+    made(tmp_path, "target")
+    made(tmp_path, "gold", forget=0.0)
+    for seed in (0, 1):
+        run = made(tmp_path, f"m-{seed}", label="m", seed=seed, worth=lambda: float(chance.random() < 0.7))
+        vector = summarise(scores_of(run)).vector
+        target, gold = (summarise(scores_of(find_run(name, tmp_path))).vector for name in ("target", "gold"))
+        scored = Vector(**asdict(vector), overall=overall(vector, target, gold))
+        changed = run.manifest.model_copy(update={"vector": scored})
+        (run.folder / FILE).write_text(changed.model_dump_json(), encoding="utf-8")
+    standing = next(s for s in st.standings(find_runs(tmp_path))[0] if s.row.method == "m")
+
+    parts = {"forget_image": ("forget", "image_text"), "forget_text": ("forget", "text"),
+             "retain_image": ("retain", "image_text"), "retain_text": ("retain", "text"),
+             "understanding_forget": ("understanding_forget", "image_text"), "general_vqa": ("general", "image_text"),
+             "understanding_retain": ("understanding_retain", "image_text")}  # fmt: skip
+    seeds = []
+    for seed in (0, 1):
+        items = pandas.read_parquet(tmp_path / f"m-{seed}" / ITEMS).groupby(["role", "modality", "entity_id"])
+        people = items.headline.mean().groupby(["role", "modality"]).mean()
+        c = {column: float(people[cell]) for column, cell in parts.items()}
+        close = 2 / (1 / (1 - c["forget_image"]) + 1 / (1 - c["forget_text"]))  # target 1, gold 0
+        kept = [(c["retain_image"] + c["retain_text"]) / 2, c["general_vqa"]]
+        kept.append((c["understanding_forget"] + c["understanding_retain"]) / 2)
+        seeds.append(c | {"overall": 4 / (1 / close + sum(1 / part for part in kept))})
+    for column in seeds[0]:
+        assert getattr(standing.row, column) == pytest.approx((seeds[0][column] + seeds[1][column]) / 2, abs=1e-12)
+        low, high = standing.intervals[column]
+        assert low <= getattr(standing.row, column) <= high
+
+
+def test_the_leaderboard_as_a_data_frame(tmp_path: Path) -> None:
+    made(tmp_path, "target")
+    made(tmp_path, "gold", forget=0.0)
+    made(tmp_path, "m-0", label="m", forget=0.2)
+    made(tmp_path, "short", label="n", limit=2.0)
+    table = st.frame(tmp_path).set_index("method")
+    assert list(table.columns[:3]) == ["rank", "fidelity", "model"]
+    assert sorted(table.index) == ["gold", "m", "target"]
+    assert table.loc["m", ["rank", "overall", "forget_image_low", "forget_image_high"]].tolist() == [1, 0.8, 0.2, 0.2]
+    assert table.loc["gold", "p_above"] is None or pandas.isna(table.loc["gold", "p_above"])
 
 
 def test_references_alone_have_nothing_to_be_tested_against(tmp_path: Path) -> None:
