@@ -32,7 +32,7 @@ def validate(
     from smllmun_bench.data.checking import check
 
     spec, source = _source(path, task)
-    report = check(source, images=images, forgets=spec.forgets)
+    report = check(source, images=images, forgets=spec.forgets, listed=spec.choice is not None and spec.choice.listed)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
     else:

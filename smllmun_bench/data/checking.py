@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from string import ascii_uppercase
 from typing import Any
 
 from PIL import Image
@@ -79,14 +80,14 @@ class Report:
         }
 
 
-def check(source: Source, *, images: bool = True, forgets: bool = True) -> Report:
+def check(source: Source, *, images: bool = True, forgets: bool = True, listed: bool = False) -> Report:
     """Look at every item once; with `images`, open every picture. Raises UserError for rows that cannot be read.
 
-    `forgets`: whether the task has anything to forget.
+    `forgets`: whether the task has anything to forget. `listed`: whether it lists choices by letters.
     """
     if isinstance(source, PublishedSource):
         source.check_examples()
-    look = _Look(source.image if images else None)
+    look = _Look(source.image if images else None, listed)
     for entry in entries(source):
         look.at(entry)
     return look.report(source.name, forgets)
@@ -121,8 +122,8 @@ def _with_role(item: Item, role: Role) -> Item:
 class _Look:
     """Keeps 64-bit hashes of what it saw, so that a million items cost some ten megabytes a set."""
 
-    def __init__(self, opened: Callable[[str], Image.Image] | None) -> None:
-        self._open = opened
+    def __init__(self, opened: Callable[[str], Image.Image] | None, listed: bool) -> None:
+        self._open, self._listed = opened, listed
         self._rows: Counter[tuple[str, str, str, str]] = Counter()
         self._ids: set[int] = set()
         self._contents: set[int] = set()
@@ -168,6 +169,9 @@ class _Look:
             if text in MISSING:
                 self._note(f"{key} is the text of a missing value", f"{item.item_id}: {text!r}", fault=True)
         if item.kind is Kind.CHOICE:
+            if self._listed and len(item.choices) > len(ascii_uppercase):
+                example = f"{item.item_id}: {len(item.choices)} choices"
+                self._note("more choices than there are letters to list them by", example, fault=True)
             times = item.choices.count(item.answer)
             if times == 0 and not right_choices(item.answer, item.choices):
                 self._note("the answer is none of the choices", item.item_id, fault=True)

@@ -27,6 +27,7 @@ from smllmun_bench.data.rows import MEMORY, UNDERSTANDING, Row, RowSource, Use, 
 from smllmun_bench.data.synthetic.profiles import FOLDS
 from smllmun_bench.data.table_files import Ref, find, parquet_columns, raw_rows
 from smllmun_bench.errors import UserError, unknown
+from smllmun_bench.metrics.choice import right_choices
 from smllmun_bench.schema import Direction, Item, Kind, Modality, Role
 
 _FAULTS_SHOWN = 8
@@ -94,6 +95,10 @@ class _Line(BaseModel):
     def uses(self) -> tuple[Use, ...]:
         return BOTH if self.use == "both" else (Use(self.use),)
 
+    @property
+    def _is_once(self) -> bool:
+        return self.choices.count(self.answer) == 1
+
     def row(self) -> Row:
         return Row(self.item, Use(self.use), self.fold, self.forget_rank)
 
@@ -111,8 +116,8 @@ class _Line(BaseModel):
         for key in ("item_id", "entity_id", "question", "answer"):
             if not getattr(self, key).strip():
                 yield key, "is empty"
-        if self.kind is Kind.CHOICE and (times := self.choices.count(self.answer)) != 1 and not (published and times):
-            yield "choices", "must hold the answer exactly once"
+        if self.kind is Kind.CHOICE and not (right_choices(self.answer, self.choices) if published else self._is_once):
+            yield "choices", "must hold the answer" + ("" if published else " exactly once")
         if (self.modality is Modality.IMAGE_TEXT) != bool(self.images):
             yield "images", f"{len(self.images)} images do not fit the modality {self.modality.value!r}"
 

@@ -285,6 +285,18 @@ def right_choices(answer: str, choices: Sequence[str]) -> frozenset[int]:
     return by_text or (frozenset({letters.index(letter)}) if len(letter) == 1 and letter in letters else frozenset())
 
 
+def spelled_answer(right: int, choices: Sequence[str]) -> str:
+    """The right option's text; its letter, where another option has the same text. `right_choices` reads both back.
+
+    >>> spelled_answer(1, ("cat", "dog")), spelled_answer(1, ("dog", "dog"))
+    ('dog', 'B')
+    """
+    text = choices[right]
+    letter = ascii_uppercase[right : right + 1]
+    alone = choices.count(text) == 1 or right_choices(letter, choices) != {right}
+    return text if alone else letter
+
+
 def choose_by_logprob(option_logprobs: Sequence[float]) -> Choice:
     """Index of the option with the highest log-probability; a tie at the top, a NaN or no option is UNPARSED.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from smllmun_bench import runtime
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 BATCHING = 2  # goes up when batches of the same size get other shapes
 AUTO_BATCH = 256
 """Where an automatic batch size starts; what does not fit into memory is halved, whatever size was asked for."""
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 # -- questions -----------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def limited(items: Sequence[Item], limit: float | None) -> list[Item]:
 def question_of(item: Item, task: TaskSpec) -> str:
     """What the model is asked: the question, with its options below it where the task lists them."""
     if item.kind is Kind.CHOICE and task.choice is not None and task.choice.listed:
-        options = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, item.choices, strict=False))
+        options = "\n".join(f"{letter}. {option}" for letter, option in zip(_letters(item), item.choices, strict=True))
         return f"{item.question}\n{options}\nAnswer with the letter."
     return item.question
 
@@ -234,4 +234,15 @@ def _teacher_forced(vlm: "Answerer", items: Sequence[Item], task: TaskSpec) -> d
 
 def _options(item: Item, task: TaskSpec) -> Sequence[str]:
     assert task.choice is not None
-    return LETTERS[: len(item.choices)] if task.choice.listed else item.choices
+    return _letters(item) if task.choice.listed else item.choices
+
+
+def _letters(item: Item) -> str:
+    """One letter for each choice. Raises UserError, naming the item, for more choices than letters."""
+    if len(item.choices) > len(ascii_uppercase):
+        raise UserError(
+            f"{len(item.choices)} choices, and {len(ascii_uppercase)} letters to list them by",
+            where=f"item {item.item_id!r}",
+            fix="fewer choices, or a task with `choice: {listed: false}`",
+        )
+    return ascii_uppercase[: len(item.choices)]

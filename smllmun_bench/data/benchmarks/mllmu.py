@@ -17,6 +17,7 @@ from smllmun_bench.data.rows import Use
 from smllmun_bench.data.seeding import stable_int
 from smllmun_bench.data.table_files import Place, find
 from smllmun_bench.data.tables import ImageRef, ImageRefs, JsonText, Upstream, read
+from smllmun_bench.metrics.choice import spelled_answer
 from smllmun_bench.schema import Item, Kind, Role
 
 HUB = Hub("MLLMMU/MLLMU-Bench")
@@ -39,11 +40,15 @@ class Choice(Upstream):
     @property
     def choices(self) -> tuple[str, ...]:
         """The options in the order of their letters; a null is none."""
-        return tuple(text for _, text in sorted(self.Options.items()) if text)
+        return tuple(self._given.values())
 
     @property
     def answer(self) -> str:
-        return str(self.Options[self.Correct_Answer])
+        return spelled_answer(list(self._given).index(self.Correct_Answer), self.choices)
+
+    @property
+    def _given(self) -> dict[str, str]:
+        return {letter: text for letter, text in sorted(self.Options.items()) if text}
 
 
 class Classification(Upstream):

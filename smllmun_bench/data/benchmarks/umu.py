@@ -16,6 +16,7 @@ from smllmun_bench.data.published import Entry, PublishedSource, make_item
 from smllmun_bench.data.rows import Use
 from smllmun_bench.data.table_files import find
 from smllmun_bench.data.tables import ImageRef, PythonLiteral, Upstream, read
+from smllmun_bench.metrics.choice import right_choices, spelled_answer
 from smllmun_bench.schema import Kind, Role
 
 HUB = Hub("linbojunzi/UMU-bench", aliases=("chengyewang/UMU-bench",))
@@ -43,16 +44,20 @@ class RunOptions(Upstream):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        return tuple(text for _, text in sorted(self.options.items()) if text)
+        return tuple(self._given.values())
 
     @property
     def right(self) -> str:
-        """The text of the right option: the answer is `B. text`, a letter, or the text alone."""
+        """The right option (`spelled_answer`): upstream's answer is `B. text`, a letter, or the text alone."""
         letter = self.answer.strip()[:1].upper()
         rest = self.answer.strip()[1:]
-        if letter in self.options and (not rest or rest.lstrip(".): ") != rest) and self.options[letter]:
-            return str(self.options[letter])
+        if letter in self._given and (not rest or rest.lstrip(".): ") != rest):
+            return spelled_answer(list(self._given).index(letter), self.choices)
         return self.answer.strip()
+
+    @property
+    def _given(self) -> dict[str, str]:
+        return {letter: text for letter, text in sorted(self.options.items()) if text}
 
 
 class TwoModes(Upstream):
@@ -67,7 +72,7 @@ class Choices(TwoModes):
     def _check(self) -> Self:
         for mode, asked in (("unimodal", self.unimodal), ("muitimodal", self.multimodal)):
             for key, one in asked.items():
-                if one.right not in one.choices:
+                if not right_choices(one.right, one.choices):
                     raise ValueError(f"{mode}.{key}: the answer {one.answer!r} is none of the options")
         return self
 

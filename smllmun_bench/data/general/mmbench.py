@@ -17,6 +17,7 @@ from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages, row_ref
 from smllmun_bench.data.table_files import RawRows, Ref, raw_rows
 from smllmun_bench.data.tables import ImageRef, Upstream, Words
+from smllmun_bench.metrics.choice import spelled_answer
 from smllmun_bench.metrics.vqa.options import ROTATION
 from smllmun_bench.schema import Item, Kind
 
@@ -89,7 +90,7 @@ def mmbench(
                 str(row.index),
                 Kind.CHOICE,
                 f"{hint}{row.question}",
-                row.options[row.answer],
+                spelled_answer(list(row.options).index(row.answer), tuple(row.options.values())),
                 (row.image,),
                 entity=str(row.index % ROTATION),
                 group=f"{row.l2}/{row.category}" if row.l2 else row.category,

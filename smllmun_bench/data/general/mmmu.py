@@ -15,6 +15,7 @@ from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.table_files import find
 from smllmun_bench.data.tables import ImageRef, PythonLiteral, Texts, Upstream, Words, read
+from smllmun_bench.metrics.choice import spelled_answer
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/MMMU", patterns=("data/validation*",), aliases=("MMMU/MMMU", "lmms-lab-encoder/MMMU"))
@@ -87,7 +88,7 @@ def mmmu(path: Path | None = None, revision: str = "main", sample: int | None = 
                 row.id,
                 Kind.CHOICE if chosen else Kind.OPEN,
                 row.question,
-                row.options[LETTERS.index(row.answer)] if chosen else first,
+                spelled_answer(LETTERS.index(row.answer), row.options) if chosen else first,
                 row.images,
                 group=row.subject or row.subfield,
                 choices=row.options if chosen else (),

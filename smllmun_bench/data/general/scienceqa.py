@@ -17,6 +17,7 @@ from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.table_files import RawRows, find, keyed_records, read_json
 from smllmun_bench.data.tables import ImageRef, Texts, Upstream, Words
+from smllmun_bench.metrics.choice import spelled_answer
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/ScienceQA", aliases=("derek-thomas/ScienceQA", "lmms-lab-encoder/ScienceQA"))
@@ -76,7 +77,7 @@ def scienceqa(
                 row.question_id or str(number),
                 Kind.CHOICE,
                 f"{row.hint}\n{row.question}" if row.hint else row.question,
-                row.choices[row.answer],
+                spelled_answer(row.answer, row.choices),
                 (row.image,) if row.image else (),
                 group=f"{row.subject}/{row.grade}/{context}",
                 choices=row.choices,

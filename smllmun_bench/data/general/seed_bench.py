@@ -18,6 +18,7 @@ from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.table_files import RawRows, listed_records
 from smllmun_bench.data.tables import ImageRefs, Upstream, Words
 from smllmun_bench.errors import UserError
+from smllmun_bench.metrics.choice import spelled_answer
 from smllmun_bench.schema import Item, Kind
 
 HUB = Hub("lmms-lab/SEED-Bench", aliases=("lmms-lab-encoder/SEED-Bench",))
@@ -69,7 +70,7 @@ def seed_bench(
                 row.question_id,
                 Kind.CHOICE,
                 row.question,
-                choices["ABCD".index(row.answer)],
+                spelled_answer("ABCD".index(row.answer), choices),
                 row.image,
                 entity=row.data_id,
                 group=f"{row.data_type}/{row.question_type_id}",

@@ -6,7 +6,8 @@ from smllmun_bench.data.registry import open_source
 from smllmun_bench.data.sampling import subset
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
-from smllmun_bench.schema import Item, Kind, Modality, Role
+from smllmun_bench.metrics.vqa.rules import RULES
+from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role
 
 
 @pytest.fixture
@@ -113,6 +114,33 @@ def test_mmmu_pictures_in_options_and_open_answers(upstream, opened):
     fails(opened("mmmu"), "Art/validation-00000-of-00001.parquet, row 1", "is no letter of 2 options")
     upstream.parquet("Art/validation-00000-of-00001.parquet", [mmmu_row(upstream, options="[open('x')]")])
     fails(opened("mmmu"), "row 0, key 'options': is no Python literal")
+
+
+def _predicted(item, text):
+    return Prediction(item.item_id, "run", text)
+
+
+def test_where_two_options_have_one_text_only_the_letter_of_the_truth_counts(upstream, opened):
+    """Official and strict, in every set with choices."""
+    same = {"A": "a dog", "B": "a dog", "C": "a cat", "answer": "B"}
+    upstream.parquet("en/dev-00000-of-00001.parquet", [mmbench_row(upstream, **same)])
+    upstream.parquet(
+        "Art/validation-00000-of-00001.parquet", [mmmu_row(upstream, options="['a dog', 'a dog', 'a cat']", answer="B")]
+    )
+    asked = {"mmbench": items(opened("mmbench"))[0], "mmmu": items(opened("mmmu"))[0]}
+    for name, item in asked.items():
+        for rule in (f"{name}_official", "choice_strict"):
+            found = [RULES[rule](item, _predicted(item, text)) for text in ("B", "A", "a dog")]
+            assert found == [1.0, 0.0, 0.0], (name, rule)
+
+
+def test_options_that_differ_in_signs_or_case_are_different(upstream, opened):
+    row = {"question": "Which?", "choices": ["x*", "x", "X"], "answer": 1, "image": None, "hint": ""}
+    upstream.parquet("ScienceQA-IMG/test-00000-of-00001.parquet", [row])
+    (item,) = items(opened("scienceqa"))
+    assert [RULES["scienceqa_official"](item, _predicted(item, text)) for text in ("A", "B", "C")] == [0.0, 1.0, 0.0]
+    said = [RULES["choice_strict"](item, _predicted(item, text)) for text in ("A", "B", "C", "x", "x*", "X")]
+    assert said == [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]
 
 
 def test_gqa_joins_questions_and_pictures(upstream, opened):
