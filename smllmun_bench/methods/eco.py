@@ -159,7 +159,7 @@ def _train(
     """A classifier with one hidden layer; both classes weigh the same."""
     import torch
 
-    from smllmun_bench.training.loop import rate_at
+    from smllmun_bench.training.minibatch import minimise
 
     training = config.training
     features = torch.cat([forget, retain])
@@ -176,16 +176,16 @@ def _train(
     optimiser = torch.optim.AdamW(
         parameters, lr=training.lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=training.weight_decay
     )
-    for step in range(training.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = training.lr * rate_at(step, training)
+
+    def loss() -> "Tensor":
         chosen = torch.randint(len(truth), (min(training.batch_size, len(truth)),), generator=draw)
         logits = torch.relu(scaled[chosen] @ into.T + into_bias) @ out + out_bias
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth[chosen], weights[chosen])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        progress.step(step + 1, training.steps, {"gate": loss.item()})
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, truth[chosen], weights[chosen])
+
+    def on_step(done: int, value: float) -> None:
+        progress.step(done, training.steps, {"gate": value})
+
+    minimise(loss, optimiser, training, on_step=on_step)
     gate = {"into": into, "out": out, "into_bias": into_bias, "out_bias": out_bias}
     return {"centre": centre, "spread": spread} | {name: tensor.detach() for name, tensor in gate.items()}
 

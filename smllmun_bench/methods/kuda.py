@@ -1,6 +1,7 @@
 """KUDA: find the layers that hold the facts, and turn their outputs away, but not for what retain rows feed them."""
 
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, Self
@@ -10,7 +11,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.layers import mlps
+from smllmun_bench.models.parts import mlps
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import TrainingConfig
@@ -18,8 +19,9 @@ from smllmun_bench.training.config import TrainingConfig
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from smllmun_bench.methods.shared.projection import Projection
     from smllmun_bench.models.change import Artifact
-    from smllmun_bench.models.packing import Packed
+    from smllmun_bench.models.parts import Mlp
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
     from smllmun_bench.training.loop import Batch, Progress, Terms
@@ -61,87 +63,121 @@ class Kuda:
     needs = Needs(forget=True, retain=True, gradients=True, hooks=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: KudaConfig, progress: "Progress") -> "Artifact":
-        import time
-
-        import torch
-
-        from smllmun_bench.methods.shared.embedding_noise import score
-        from smllmun_bench.methods.shared.projection import covariances, heard, relaxed
-        from smllmun_bench.methods.shared.tokens import real, words
+        from smllmun_bench.methods.shared.projection import heard
         from smllmun_bench.models.cost import Cost
-        from smllmun_bench.models.hooks import current_batch
-        from smllmun_bench.training import losses
         from smllmun_bench.training.loop import LoopHooks, train
 
         started = time.perf_counter()
         blocks = mlps(target, (target.family.language,), self.name)
         rows = {"forget": streams.forget(data, config.training), "retain": streams.retain(data, config.training)}
         draw = random.Random(data.seed)
-        first, effect, spent = _first_layer(target, [block.out for block in blocks], rows["forget"], data, config, draw)
+        first, effect, traced = _first_layer(
+            target, [block.out for block in blocks], rows["forget"], data, config, draw
+        )
         chosen = blocks[first : first + config.window]
-        layers = [name for block in chosen for name in ((*block.into, block.out) if config.whole_ffn else (block.out,))]
-
         held = draw.sample(rows["retain"], min(len(rows["retain"]), config.covariance_rows))
-        found = covariances(target, layers, held, batch=config.training.batch_size)
-        projections = {
-            f"{name}.weight": relaxed(covariance, config.tau, config.mode, config.rank)
-            for name, covariance in found.items()
-        }
-        spent += len(held)
+        projections = _projections(target, chosen, held, config)
         seconds = time.perf_counter() - started
         weights = {name: weight for name, weight in target.model.named_parameters() if name in projections}
-        before = {name: weight.detach().clone() for name, weight in weights.items()}
-        outputs: list[Tensor] = []  # of the chosen blocks, at the tokens that count, since the last look
+        deviation = _Deviation(target, weights, config)
 
-        def listen(name: str, output: "Tensor") -> None:
-            if not target.model.training:  # somebody asks how far training has come
-                return
-            inside = (real if config.visual_tokens else _words)(current_batch(target))
-            outputs.append(output[inside.to(output.device)])
-
-        def _words(packed: "Packed") -> "Tensor":
-            return words(packed, target.image_token)
-
-        def pairs(examples: "Sequence[Example]") -> "list[tuple[Tensor, Tensor]]":
-            """(v, v⁰) of the batch that has just passed, one pair for each block (and pass)."""
-            nonlocal spent
-            now = list(outputs)
-            outputs.clear()
-            with torch.no_grad(), _weights(weights, before):
-                score(target, examples)
-            then = list(outputs)
-            outputs.clear()
-            spent += len(examples)
-            return list(zip(now, then, strict=True))
-
-        def loss(batch: "Batch") -> "Terms":
-            if "forget" in batch:
-                found = pairs(batch["forget"].examples)
-                cosine = torch.cat([torch.cosine_similarity(v, v0, dim=-1) for v, v0 in found])
-                return {"forget": losses.deviation(cosine.float(), beta=config.beta)}
-            terms = {"retain": config.retain_weight * losses.cross_entropy(batch["retain"].scores.logp)}
-            if config.hold_weight:
-                found = pairs(batch["retain"].examples)
-                apart = torch.cat([(v - v0).float().square().sum(-1) for v, v0 in found])
-                terms["hold"] = config.hold_weight * apart.mean()
-            outputs.clear()
-            return terms
-
-        def reshape(turn: str, name: str, change: "Tensor") -> "Tensor":
+        def filter_update(turn: str, name: str, change: "Tensor") -> "Tensor":
             return projections[name](change) if turn == "forget" else change
 
         def start(trained: "Mapping[str, nn.Parameter]") -> None:
-            generator = torch.Generator().manual_seed(data.seed)
-            for name, weight in trained.items():
-                noise = torch.randn(weight.shape, generator=generator).to(weight.device, weight.dtype)
-                weight.add_(projections[name](config.push * weight.std() * noise))
+            _push(trained, projections, config.push, data.seed)
 
-        hooks = LoopHooks(only=list(weights), alternate=True, filter_update=reshape, start=start)
-        with heard(target, [block.out for block in chosen], "output", listen):
-            update = train(target, rows, loss, config.training, seed=data.seed, progress=progress, hooks=hooks)
+        hooks = LoopHooks(only=list(weights), alternate=True, filter_update=filter_update, start=start)
+        with heard(target, [block.out for block in chosen], "output", deviation.listen):
+            update = train(
+                target, rows, deviation.loss, config.training, seed=data.seed, progress=progress, hooks=hooks
+            )
         free = sum(projection.free for projection in projections.values()) / len(projections)
         figures = {"first_layer": float(first), "effect": effect, "free": free}
-        return as_artifact(update, figures, Cost(forwards=spent, seconds=seconds))
+        return as_artifact(update, figures, Cost(traced + len(held) + deviation.forwards, seconds=seconds))
+
+
+class _Deviation:
+    """The loss: outputs v of the chosen blocks beside those, v⁰, that the weights of the target give.
+
+    `forwards` counts the answers that passed for v⁰.
+    """
+
+    def __init__(self, vlm: "Vlm", weights: "Mapping[str, nn.Parameter]", config: KudaConfig) -> None:
+        self._vlm, self._weights, self._config = vlm, weights, config
+        self._before = {name: weight.detach().clone() for name, weight in weights.items()}
+        self._outputs: list[Tensor] = []  # at the tokens that count, since the last look
+        self.forwards = 0
+
+    def listen(self, name: str, output: "Tensor") -> None:
+        """What leaves a chosen block."""
+        from smllmun_bench.methods.shared.tokens import real, words
+        from smllmun_bench.models.hooks import current_batch
+
+        if not self._vlm.model.training:  # somebody asks how far training has come
+            return
+        packed = current_batch(self._vlm)
+        inside = real(packed) if self._config.visual_tokens else words(packed, self._vlm.image_token)
+        self._outputs.append(output[inside.to(output.device)])
+
+    def loss(self, batch: "Batch") -> "Terms":
+        import torch
+
+        from smllmun_bench.training import losses
+
+        config = self._config
+        if "forget" in batch:
+            found = self._pairs(batch["forget"].examples)
+            cosine = torch.cat([torch.cosine_similarity(v, v0, dim=-1) for v, v0 in found])
+            return {"forget": losses.deviation(cosine.float(), beta=config.beta)}
+        terms = {"retain": config.retain_weight * losses.cross_entropy(batch["retain"].scores.logp)}
+        if config.hold_weight:
+            found = self._pairs(batch["retain"].examples)
+            apart = torch.cat([(v - v0).float().square().sum(-1) for v, v0 in found])
+            terms["hold"] = config.hold_weight * apart.mean()
+        self._outputs.clear()
+        return terms
+
+    def _pairs(self, examples: "Sequence[Example]") -> "list[tuple[Tensor, Tensor]]":
+        """(v, v⁰) of the batch that has just passed, one pair for each block (and pass)."""
+        import torch
+
+        from smllmun_bench.methods.shared.embedding_noise import score
+
+        now = list(self._outputs)
+        self._outputs.clear()
+        with torch.no_grad(), _values(self._weights, self._before):
+            score(self._vlm, examples)
+        then = list(self._outputs)
+        self._outputs.clear()
+        self.forwards += len(examples)
+        return list(zip(now, then, strict=True))
+
+
+def _projections(
+    vlm: "Vlm", blocks: "Sequence[Mlp]", held: "Sequence[Example]", config: KudaConfig
+) -> "dict[str, Projection]":
+    """By name of a weight, the relaxed null space of what these rows feed it."""
+    from smllmun_bench.methods.shared.projection import covariances, relaxed
+
+    layers = [name for block in blocks for name in ((*block.into, block.out) if config.whole_ffn else (block.out,))]
+    found = covariances(vlm, layers, held, batch=config.training.batch_size)
+    return {
+        f"{name}.weight": relaxed(covariance, config.tau, config.mode, config.rank)
+        for name, covariance in found.items()
+    }
+
+
+def _push(
+    trained: "Mapping[str, nn.Parameter]", projections: "Mapping[str, Projection]", size: float, seed: int
+) -> None:
+    """Leave θ0, where the gradient is zero, by a random step of `size` standard deviations of each weight."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    for name, weight in trained.items():
+        noise = torch.randn(weight.shape, generator=generator).to(weight.device, weight.dtype)
+        weight.add_(projections[name](size * weight.std() * noise))
 
 
 def _first_layer(
@@ -173,7 +209,7 @@ def _first_layer(
 
 
 @contextmanager
-def _weights(parameters: "Mapping[str, nn.Parameter]", values: "Mapping[str, Tensor]") -> Iterator[None]:
+def _values(parameters: "Mapping[str, nn.Parameter]", values: "Mapping[str, Tensor]") -> Iterator[None]:
     """The parameters have these values inside the block. Their storage is swapped, so a graph that waits for its
     backward pass finds them as it left them."""
     now = {name: parameter.data for name, parameter in parameters.items()}

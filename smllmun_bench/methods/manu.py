@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.layers import Mlp, mlps
+from smllmun_bench.models.parts import Mlp, mlps
 from smllmun_bench.schema import Fidelity
 
 if TYPE_CHECKING:

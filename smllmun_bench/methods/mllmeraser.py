@@ -63,10 +63,10 @@ class MllmEraser:
         import torch
 
         from smllmun_bench.methods.shared.erasure import gate_vector, null_basis
-        from smllmun_bench.methods.shared.layers import decoder_layers
         from smllmun_bench.methods.shared.overhead import asked, measured
         from smllmun_bench.methods.shared.states import entering
         from smllmun_bench.models.change import Artifact
+        from smllmun_bench.models.parts import decoder_layers
 
         start, wordings = time.perf_counter(), config.training.paraphrases
         count, width = len(decoder_layers(target, self.name)), target.model.config.get_text_config().hidden_size

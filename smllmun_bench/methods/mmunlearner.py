@@ -9,7 +9,7 @@ from pydantic import NonNegativeFloat, PositiveInt, model_validator
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.layers import sensitive, vision_weights
+from smllmun_bench.models.parts import sensitive, vision_weights
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import TrainingConfig

@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.layers import decoder_layers, mlps
+from smllmun_bench.models.parts import decoder_layers, mlps
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import TrainingConfig

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.training.config import TrainingConfig
-from smllmun_bench.training.loop import Progress, Silent, rate_at
+from smllmun_bench.training.loop import Progress, Silent
+from smllmun_bench.training.minibatch import minimise
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -95,18 +96,18 @@ def _learn_to_write(
     places = _places(vlm)
     draw = random.Random(seed)
     optimiser = torch.optim.AdamW(named.values(), lr=config.lr, weight_decay=config.weight_decay)
+
+    def loss() -> Tensor:
+        refs = batch(draw, config.batch_size)
+        apart: Tensor = (_written(vlm, refs, places) - wanted(refs)).square().mean() / variance
+        return apart
+
+    def on_step(done: int, value: float) -> None:
+        progress.step(done, config.steps, {"spelling": value})
+
     vlm.model.train()
     try:
-        for step in range(config.steps):
-            for group in optimiser.param_groups:
-                group["lr"] = config.lr * rate_at(step, config)
-            refs = batch(draw, config.batch_size)
-            loss = (_written(vlm, refs, places) - wanted(refs)).square().mean() / variance
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(named.values(), config.max_grad_norm)
-            optimiser.step()
-            progress.step(step + 1, config.steps, {"spelling": loss.item()})
+        minimise(loss, optimiser, config, on_step=on_step, clip=True)
         return {name: (weight.detach() - before[name]).float().cpu() for name, weight in named.items()}
     finally:
         vlm.model.eval()

@@ -12,7 +12,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from smllmun_bench.training.config import TrainingConfig
-from smllmun_bench.training.loop import Progress, Silent, rate_at
+from smllmun_bench.training.loop import Progress, Silent
+from smllmun_bench.training.minibatch import minimise
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -38,10 +39,8 @@ def pretrain_tower(
     optimiser = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
     refs = sorted(labels)
     draw = random.Random(seed)
-    tower.train()
-    for step in range(config.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = config.lr * rate_at(step, config)
+
+    def loss() -> torch.Tensor:
         batch = draw.choices(refs, k=config.batch_size)
         pooled = tower(**vlm.bank.pixels(batch, vlm.device, vlm.dtype)).last_hidden_state[:, 0]
         losses: list[torch.Tensor] = []
@@ -50,12 +49,13 @@ def pretrain_tower(
             if where:
                 wanted = torch.tensor([known[labels[batch[i]][name]] for i in where], device=vlm.device)
                 losses.append(cross_entropy(heads[name](pooled[where]), wanted))
-        loss = torch.stack(losses).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-        optimiser.step()
-        progress.step(step + 1, config.steps, {"seeing": loss.item()})
+        return torch.stack(losses).mean()
+
+    def on_step(done: int, value: float) -> None:
+        progress.step(done, config.steps, {"seeing": value})
+
+    tower.train()
+    minimise(loss, optimiser, config, on_step=on_step, clip=True)
     tower.eval()
     for parameter in tower.parameters():
         parameter.grad = None

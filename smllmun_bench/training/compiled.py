@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.parts import decoder_layers
 from smllmun_bench.models.vlm import Vlm
 
 
@@ -47,14 +48,6 @@ def eager(wanted: bool) -> Iterator[None]:
         return
     with torch.compiler.set_stance("force_eager"):
         yield
-
-
-def decoder_layers(vlm: Vlm, option: str) -> torch.nn.ModuleList:
-    """The layers of the language model. UserError, about the `option` that needs them, if there is no list."""
-    layers = getattr(vlm.model.get_submodule(vlm.family.language), "layers", None)
-    if not isinstance(layers, torch.nn.ModuleList):
-        raise UserError(f"there are no decoder layers at {vlm.family.language}.layers", where=option, fix="false")
-    return layers
 
 
 def _try_out(device: torch.device) -> None:

@@ -1,5 +1,6 @@
 """How a model is trained. One shape for memorising and for every unlearning method."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -85,3 +86,13 @@ class TrainingConfig(Frozen):
         if self.lora is None and self.l1 is not None and self.l1.of != "factors":
             raise ValueError(f"'l1.of: {self.l1.of}' is about LoRA factors, and 'lora: null' has none")
         return self
+
+
+def rate_at(step: int, config: TrainingConfig) -> float:
+    """The factor on the learning rate at `step` (from 0)."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    return 1 - done if config.schedule == "linear" else 1.0

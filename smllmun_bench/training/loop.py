@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from smllmun_bench.models.memory import check_resident
 from smllmun_bench.models.vlm import AnswerScores, Vlm
 from smllmun_bench.training import losses, parallel
 from smllmun_bench.training.compiled import compiled, eager
-from smllmun_bench.training.config import TrainingConfig
+from smllmun_bench.training.config import TrainingConfig, rate_at
 from smllmun_bench.training.examples import Example, Stream
 from smllmun_bench.training.sharded import clip_gradients, divided_like, full, is_shard, kinds
 from smllmun_bench.training.weights import LoraFactors, Trainable, trainable
@@ -135,8 +135,6 @@ def train(
     started = time.perf_counter()
     if vlm.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(vlm.device)
-    seen = 0
-    history: list[dict[str, float]] = []
     with (
         trainable(vlm, config, seed if init_seed is None else init_seed, hooks.only) as taken,
         _checkpointing(vlm, config.gradient_checkpointing),
@@ -144,65 +142,108 @@ def train(
         vlm.bank.prefetching(vlm.device) as expect,
     ):
         torch.manual_seed(seed)
-        turns = tuple(supply) if hooks.alternate else ("",)
-        optimisers = {
-            turn: torch.optim.AdamW(
-                [{"params": kind} for kind in kinds(taken.parameters)],
-                lr=config.lr,
-                weight_decay=config.weight_decay,
-                fused=vlm.device.type == "cuda",
-            )
-            for turn in turns
-        }
+        stepper = _Stepper(vlm, loss, config, hooks, taken, _optimisers(taken, config, vlm.device, supply, hooks))
         if hooks.start is not None:
             with torch.no_grad():
                 hooks.start(dict(zip(taken.names, taken.parameters, strict=True)))
+        seen, history = 0, list[dict[str, float]]()
         vlm.model.train()
-        upcoming = _take(supply)
         try:
-            for step in range(config.steps):
-                whole, upcoming = upcoming, _take(supply) if step + 1 < config.steps else {}
-                expect(example.images for examples in upcoming.values() for example in parallel.share(examples))
-                if hooks.extra_streams is not None:
-                    whole |= hooks.extra_streams(whole)
-                seen += sum(len(examples) for examples in whole.values())
-                batch = {name: parallel.share(examples) for name, examples in whole.items()}
-                figures: dict[str, float] = {}
-                for turn in turns:
-                    names = (turn,) if hooks.alternate else tuple(batch)
-                    optimiser = optimisers[turn]
-                    for group in optimiser.param_groups:
-                        group["lr"] = config.lr * rate_at(step, config)
-                    with vlm.rounded(config.autocast):
-                        terms = dict(loss(_score(vlm, {name: batch[name] for name in names})))
-                    if config.l1 is not None:
-                        terms["l1"] = config.l1.weight * taken.size(config.l1)
-                    total = torch.stack(list(terms.values())).sum()
-                    optimiser.zero_grad(set_to_none=True)
-                    total.backward()  # type: ignore[no-untyped-call]
-                    parallel.average_gradients(p for p in taken.parameters if not is_shard(p))  # shards are already
-                    norm = clip_gradients(taken.parameters, config.max_grad_norm)
-                    if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
-                        raise RunFailed(
-                            f"loss {total.item()}, gradient norm {norm.item()} at step {step + 1} of {config.steps}",
-                            fix="a smaller training.lr, or --dtype float32",
-                        )
-                    _step(optimiser, taken, turn, hooks)
-                    figures |= {name: value.item() for name, value in terms.items()}
-                history.append(figures)
-                progress.step(step + 1, config.steps, figures)
-                if check is not None and (step + 1) % config.stop.every == 0:
-                    vlm.model.eval()
-                    with eager(config.compile):
-                        enough = check.on_check(step + 1)
-                    if enough:
-                        break
-                    vlm.model.train()
+            for step, batch in enumerate(_batches(supply, config.steps, expect, hooks)):
+                seen += sum(len(examples) for examples in batch.values())
+                history.append(stepper.step(step, batch))
+                progress.step(step + 1, config.steps, history[-1])
+                if check is not None and _enough(vlm, check, step + 1, config):
+                    break
         finally:
             vlm.model.eval()
         trained = sum(parameter.numel() for parameter in taken.parameters)
         cost = Cost(seen, seen, time.perf_counter() - started, trained, _peak_device_mb(vlm.device))
         return Update(*taken.read(), cost, history)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stepper:
+    """One step after the other; `optimisers` holds one for every turn: each stream's, or one for all ("")."""
+
+    vlm: Vlm
+    loss: Loss
+    config: TrainingConfig
+    hooks: LoopHooks
+    taken: Trainable
+    optimisers: Mapping[str, torch.optim.Optimizer]
+
+    def step(self, step: int, whole: Mapping[str, Sequence[Example]]) -> dict[str, float]:
+        """All turns of step `step` (from 0) on a batch, of which this process does its share; the parts of the loss."""
+        batch = {name: parallel.share(examples) for name, examples in whole.items()}
+        figures: dict[str, float] = {}
+        for turn, optimiser in self.optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = self.config.lr * rate_at(step, self.config)
+            terms = self._terms({turn: batch[turn]} if self.hooks.alternate else batch)
+            self._backward(step, torch.stack(list(terms.values())).sum(), optimiser)
+            _step(optimiser, self.taken, turn, self.hooks)
+            figures |= {name: value.item() for name, value in terms.items()}
+        return figures
+
+    def _terms(self, batch: Mapping[str, Sequence[Example]]) -> dict[str, Tensor]:
+        with self.vlm.rounded(self.config.autocast):
+            terms = dict(self.loss(_score(self.vlm, batch)))
+        if self.config.l1 is not None:
+            terms["l1"] = self.config.l1.weight * self.taken.size(self.config.l1)
+        return terms
+
+    def _backward(self, step: int, total: Tensor, optimiser: torch.optim.Optimizer) -> None:
+        """Gradients, averaged over the processes and clipped. Raises RunFailed if anything is not a number."""
+        parameters = self.taken.parameters
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        parallel.average_gradients(p for p in parameters if not is_shard(p))  # shards are already
+        norm = clip_gradients(parameters, self.config.max_grad_norm)
+        if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
+            raise RunFailed(
+                f"loss {total.item()}, gradient norm {norm.item()} at step {step + 1} of {self.config.steps}",
+                fix="a smaller training.lr, or --dtype float32",
+            )
+
+
+def _optimisers(
+    taken: Trainable, config: TrainingConfig, device: torch.device, streams: Collection[str], hooks: LoopHooks
+) -> dict[str, torch.optim.Optimizer]:
+    return {
+        turn: torch.optim.AdamW(
+            [{"params": kind} for kind in kinds(taken.parameters)],
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            fused=device.type == "cuda",
+        )
+        for turn in (streams if hooks.alternate else ("",))
+    }
+
+
+def _batches(
+    supply: Mapping[str, Stream],
+    steps: int,
+    expect: Callable[[Iterable[tuple[str, ...]]], None],
+    hooks: LoopHooks,
+) -> Iterator[dict[str, Sequence[Example]]]:
+    """The batches, all streams together; pictures of the next one are prepared while a step is taken."""
+    upcoming = _take(supply)
+    for step in range(steps):
+        batch, upcoming = upcoming, _take(supply) if step + 1 < steps else {}
+        expect(example.images for examples in upcoming.values() for example in parallel.share(examples))
+        yield batch | dict(hooks.extra_streams(batch)) if hooks.extra_streams is not None else batch
+
+
+def _enough(vlm: Vlm, check: Checking, done: int, config: TrainingConfig) -> bool:
+    """Whether to stop after `done` steps, asked of the model as it answers."""
+    if done % config.stop.every:
+        return False
+    vlm.model.eval()
+    with eager(config.compile):
+        enough = check.on_check(done)
+    vlm.model.train()
+    return enough
 
 
 def drawn(
@@ -267,16 +308,6 @@ def _checkpointing(vlm: Vlm, wanted: bool) -> Iterator[None]:
     finally:
         vlm.model.activation_checkpointing_disable()
         vlm.model.disable_input_require_grads()
-
-
-def rate_at(step: int, config: TrainingConfig) -> float:
-    """The factor on the learning rate at `step` (from 0)."""
-    if step < config.warmup:
-        return (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    if config.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * done))
-    return 1 - done if config.schedule == "linear" else 1.0
 
 
 def _step(optimiser: torch.optim.Optimizer, taken: Trainable, turn: str, hooks: LoopHooks) -> None:

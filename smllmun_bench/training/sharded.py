@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.hooks import editing
+from smllmun_bench.models.parts import decoder_layers
 from smllmun_bench.models.vlm import Vlm
-from smllmun_bench.training.compiled import decoder_layers
 
 _OPTION = "training.sharded"
 

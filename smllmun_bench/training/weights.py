@@ -131,6 +131,30 @@ def _product(layer: Any) -> Tensor:
     return (b @ a) * float(layer.scaling["default"])
 
 
+def _factors(layer: Any) -> LoraFactors:
+    return LoraFactors(
+        full(layer.lora_A["default"].weight.detach()).float().cpu(),
+        full(layer.lora_B["default"].weight.detach()).float().cpu(),
+        float(layer.scaling["default"]),
+    )
+
+
+def _adapted(vlm: Vlm, modules: list[str], settings: LoraSettings) -> Any:
+    """The model with adapters in the place of `modules`; `unload` takes them out."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=modules,
+        bias="none",
+    )
+    with warnings.catch_warnings():  # peft 0.21 asks for what transformers 5.23 has renamed
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(vlm.model, config)
+
+
 @contextmanager
 def _lora(
     vlm: Vlm,
@@ -144,20 +168,9 @@ def _lora(
 
     The seed fixes A, so two runs with one seed start from the same A.
     """
-    from peft import LoraConfig, get_peft_model
-
     torch.manual_seed(seed)
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=modules,
-        bias="none",
-    )
     frozen = {name: parameter.requires_grad for name, parameter in vlm.model.named_parameters()}
-    with warnings.catch_warnings():  # peft 0.21 asks for what transformers 5.23 has renamed
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        wrapped = get_peft_model(vlm.model, config)
+    wrapped = _adapted(vlm, modules, settings)
     before = {name: parameter.detach().clone() for name, parameter in beside.items()}
     for parameter in beside.values():
         parameter.requires_grad_(True)
@@ -166,14 +179,7 @@ def _lora(
         vlm.bank.keep_features = False
 
     def read() -> tuple[dict[str, LoraFactors], dict[str, Tensor]]:
-        factors: dict[str, LoraFactors] = {}
-        for name in modules:
-            layer = vlm.model.get_submodule(name)
-            factors[f"{name}.weight"] = LoraFactors(
-                full(layer.lora_A["default"].weight.detach()).float().cpu(),
-                full(layer.lora_B["default"].weight.detach()).float().cpu(),
-                float(layer.scaling["default"]),
-            )
+        factors = {f"{name}.weight": _factors(vlm.model.get_submodule(name)) for name in modules}
         return factors, {name: _change(parameter, before[name]) for name, parameter in beside.items()}
 
     def size(l1: L1) -> Tensor:

@@ -13,9 +13,9 @@ from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.eco import METHOD, EcoConfig
 from smllmun_bench.methods.shared.corruption import conformal_threshold, corrupted, marked, pooled
-from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
+from smllmun_bench.models.parts import decoder_layers
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent
 

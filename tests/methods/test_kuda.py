@@ -9,7 +9,7 @@ import torch
 
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.kuda import METHOD, KudaConfig, _weights
+from smllmun_bench.methods.kuda import METHOD, KudaConfig, _values
 from smllmun_bench.methods.shared import tracing
 from smllmun_bench.methods.shared.embedding_noise import score
 from smllmun_bench.methods.shared.projection import covariances, heard, relaxed
@@ -200,7 +200,7 @@ def test_swapping_weights_leaves_a_waiting_graph_intact(tiny: Any) -> None:
     (wanted,) = torch.autograd.grad(score(vlm, examples).logp.sum(), weight)
     waiting = score(vlm, examples).logp.sum()
     before = weight.detach().clone()
-    with torch.no_grad(), _weights({name: weight}, {name: torch.zeros_like(weight)}):
+    with torch.no_grad(), _values({name: weight}, {name: torch.zeros_like(weight)}):
         assert score(vlm, examples).logp.sum() != waiting
     assert torch.equal(weight, before)
     (found,) = torch.autograd.grad(waiting, weight)

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.rmu import RmuConfig, direction
-from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.methods.shared.listening import listening
+from smllmun_bench.models.parts import decoder_layers
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.config import TrainingConfig
 

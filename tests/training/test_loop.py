@@ -9,9 +9,9 @@ import torch
 
 from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.training import losses
-from smllmun_bench.training.config import L1, LoraSettings, Stop, TrainingConfig
+from smllmun_bench.training.config import L1, LoraSettings, Stop, TrainingConfig, rate_at
 from smllmun_bench.training.examples import from_items
-from smllmun_bench.training.loop import Batch, LoopHooks, Terms, drawn, rate_at, train
+from smllmun_bench.training.loop import Batch, LoopHooks, Terms, drawn, train
 from smllmun_bench.training.weights import target_modules
 
 LORA = TrainingConfig(steps=4, batch_size=4, lr=0.01, lora=LoraSettings(rank=4, alpha=8))

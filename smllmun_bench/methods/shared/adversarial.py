@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.embedding_noise import at_block, score
-from smllmun_bench.methods.shared.layers import sensitive
 from smllmun_bench.methods.shared.tokens import pictures
+from smllmun_bench.models.parts import sensitive
 
 if TYPE_CHECKING:
     from smllmun_bench.models.packing import Packed
@@ -90,7 +90,8 @@ def learn(
     """Noise by key, and the mean NLL of the answers without and with it.
 
     Towards: argmin NLL + penalty·(‖N‖/‖E‖)². Away: argmin -min(NLL, cap) + penalty·(‖N‖/‖E‖)². NLL is a token mean per
-    answer. Adam; `lr` and `bound` are in shares of ‖E‖, and after every step ‖N‖ ≤ bound·‖E‖.
+    answer. Adam; `lr` and `bound` are in shares of ‖E‖, and after every step ‖N‖ ≤ bound·‖E‖. A loop of its own: no
+    minibatches, and a rate of its own for each noise.
     """
     with sensitive(vlm, []):
         sizes = scales(vlm, examples, keyed, method=method)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.methods.shared.tokens import phrase_ids, spans
 from smllmun_bench.models.change import Settings
 from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
+from smllmun_bench.models.parts import decoder_layers
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.layers import decoder_layers
 from smllmun_bench.methods.shared.tokens import pictures, words
 from smllmun_bench.models.hooks import current_batch, editing
 from smllmun_bench.models.packing import Packed
+from smllmun_bench.models.parts import decoder_layers
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import AnswerScores, Vlm

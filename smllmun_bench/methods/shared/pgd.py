@@ -8,7 +8,7 @@ from torch import Tensor
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.shared.layers import sensitive
+from smllmun_bench.models.parts import sensitive
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Query, Vlm

@@ -8,7 +8,7 @@ Rows of `out` are the columns of W_dec, kept at unit norm; the part of a gradien
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +90,7 @@ def train_sae(
     on_step: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Weights:
     """Adam on batches of the rows of `points` (N, width)."""
-    from smllmun_bench.training.loop import rate_at
+    from smllmun_bench.training.minibatch import minimise
 
     draw = torch.Generator().manual_seed(seed)
     out = nn.functional.normalize(torch.randn(features, points.shape[1], generator=draw), dim=1)
@@ -103,22 +103,27 @@ def train_sae(
     for tensor in weights.values():
         tensor.requires_grad_()
     optimiser = torch.optim.Adam(weights.values(), lr=config.lr)
-    for step in range(config.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = config.lr * rate_at(step, config)
+
+    def loss() -> Tensor:
         batch = points[torch.randint(len(points), (config.batch_size,), generator=draw)]
         z = encode(batch, weights)
         rebuilt = z @ weights["out"] + weights["centre"]
-        loss = ((batch - rebuilt).square().sum(1) + l1 * z.sum(1)).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            gradient = out.grad
-            assert gradient is not None
-            gradient -= (gradient * out).sum(1, keepdim=True) * out
-            optimiser.step()
-            out.copy_(nn.functional.normalize(out, dim=1))
-        on_step(step + 1, loss.item())
+        found: Tensor = ((batch - rebuilt).square().sum(1) + l1 * z.sum(1)).mean()
+        return found
+
+    @torch.no_grad()
+    def project_gradient(*_: Any) -> None:
+        gradient = out.grad
+        assert gradient is not None
+        gradient -= (gradient * out).sum(1, keepdim=True) * out
+
+    @torch.no_grad()
+    def normalise(*_: Any) -> None:
+        out.copy_(nn.functional.normalize(out, dim=1))
+
+    optimiser.register_step_pre_hook(project_gradient)
+    optimiser.register_step_post_hook(normalise)
+    minimise(loss, optimiser, config, on_step=on_step)
     return {name: tensor.detach() for name, tensor in weights.items()}
 
 

@@ -1,4 +1,4 @@
-"""Finding the parts of a model that a method works on, and saying what is missing."""
+"""The parts of a model by what they are (decoder layers, feed-forward blocks, linear layers), and what is missing."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,18 +27,22 @@ class Mlp:
     out: str
 
 
-def decoder_layers(vlm: "Vlm", method: str) -> "nn.ModuleList":
-    """The blocks of the language model. Raises UserError if there is no list of them."""
-    found = [name for name, _ in vlm.model.named_children()]
+def decoder_layers(vlm: "Vlm", user: str) -> "nn.ModuleList":
+    """The layers of the language model. Raises UserError, about the method or option that needs them, if there is no
+    list of them."""
+    from torch import nn
+
     try:
-        language = vlm.model.get_submodule(vlm.family.language)
-        layers: nn.ModuleList = language.get_submodule("layers")
+        layers = vlm.model.get_submodule(f"{vlm.family.language}.layers")
     except AttributeError:
+        layers = None
+    if not isinstance(layers, nn.ModuleList):
+        found = [name for name, _ in vlm.model.named_children()]
         raise UserError(
-            f"{method} looked for decoder layers at {vlm.family.language}.layers of {vlm.name} and found none; "
+            f"{user} looked for decoder layers at {vlm.family.language}.layers of {vlm.name} and found none; "
             f"the model has {', '.join(found) or 'no parts'}",
             fix="docs/add_a_model.md tells where a family says how its parts are called",
-        ) from None
+        )
     return layers
 
 
