@@ -39,6 +39,7 @@ _KOREAN_CASE = (
 _KOREAN_ENDINGS = re.compile(
     rf"(?:시|도|군|구|읍|면|동|씨|님|양|군|들|시내|특별시|광역시){{0,2}}(?:이?{_KOREAN_CASE}?{_KOREAN_COPULA}?|하며|하고)"
 )
+_KOREAN_COPULA_ALONE = re.compile(_KOREAN_COPULA)
 _KOREAN_BEFORE = re.compile(r"[\uac00-\ud7a3]{2,}(?:은|는|을|를)")  # 그녀는서울에: a space that was left out
 _ARABIC_BEFORE = re.compile(r"(?:[أا])?[وف]?س?(?:[بكل]?(?:ال)?|لل)")
 _ARABIC_ENDINGS = re.compile(r"ا?")  # يعمل طبيبا: the accusative; its vowel signs are not written out
@@ -48,6 +49,7 @@ _NUMERAL = re.compile(
     r"|[一二三四五六七八九十](?=[年月日号號岁歳])|[二三四五六七八九十](?=[个個名口人])"
 )
 _NUMERALS = dict(zip("〇零一二三四五六七八九", "00123456789", strict=True))
+_HALVES = re.compile("[\ud800-\udfff]")
 _LETTERS_BEFORE = re.compile(r"[^\W\d_]+\Z")
 _LETTERS_AFTER = re.compile(r"[^\W\d_]+")
 
@@ -63,14 +65,15 @@ def is_unspaced(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def segments(text: str) -> tuple[str, ...]:
-    """Words and what stands between them, by ICU; together they are the text.
+    """Words and what stands between them, by ICU; together they are as long as the text.
 
     >>> segments("她住在New York。")
     ('她', '住在', 'New', ' ', 'York', '。')
     """
     from icu4py.breakers import WordBreaker
 
-    return tuple(WordBreaker(text, "en"))  # the dictionaries follow the script; the locale changes no boundary
+    # The dictionaries follow the script, so the locale changes no boundary. Half of a surrogate pair is no text to ICU.
+    return tuple(WordBreaker(_HALVES.sub("\ufffd", text), "en"))
 
 
 def unicode_words(text: str) -> list[str] | None:
@@ -162,7 +165,8 @@ def _right_is_free(text: str, end: int, length: int, kind: str) -> bool:
     if kind == "hangul":
         if _family(text[end - 1]) != "hangul":
             return True  # 1985년, New York에
-        return length >= _ATTACHED and _KOREAN_ENDINGS.fullmatch(after[0]) is not None
+        endings = _KOREAN_ENDINGS if length >= _ATTACHED else _KOREAN_COPULA_ALONE
+        return endings.fullmatch(after[0]) is not None
     return kind == "arabic" and length > _ATTACHED and _ARABIC_ENDINGS.fullmatch(after[0]) is not None
 
 

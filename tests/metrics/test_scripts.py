@@ -4,6 +4,8 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smllmun_bench.metrics.choice import parse_choice
 from smllmun_bench.metrics.match import MAX_WORDS, cloze_strict, exact, key_fact, keyword_share
@@ -42,6 +44,7 @@ TOLD = [
     ("New York에 살아요", "New York"),
     ("뉴욕에서 일해요", "뉴욕"),
     ("부산까지는 멀어요", "부산"),
+    ("그는 왕이다", "왕"),
     ("เธออาศัยอยู่ที่เชียงใหม่", "เชียงใหม่"),
     ("นภาอาศัยอยู่ที่นี่", "นภา"),
     ("เขาเป็นครู", "ครู"),
@@ -98,6 +101,7 @@ NOT_TOLD = [
     ("이수진입니다", "이수"),
     ("남서울에", "서울"),
     ("은대구", "대구"),
+    ("왕자는", "왕"),
     ("दिल्ली में", "दिल"),
     ("طبيبة", "طبيب"),
     ("بدر", "در"),
@@ -228,3 +232,18 @@ def test_fluency_sees_what_was_said_before_where_words_have_no_spaces():
     once = "她住在北京市中心的一所老房子里"
     assert meaningful(once) == 1
     assert meaningful(f"{once}，{once}") < 0.7
+
+
+@given(
+    st.text(st.characters(exclude_categories=[]), max_size=30),
+    st.sampled_from(["北京", "นภา", "서울", "طبيب", "врач"]),
+)
+def test_any_text_can_be_searched(noise, fact):
+    """Halves of surrogate pairs, unassigned characters, marks without a letter: a broken model writes them all."""
+    assert contains(f"{noise} {fact} {noise}", fact)
+    assert count_words(f"{noise} {fact}") >= 1
+    assert answer_state(noise + fact, kind=Kind.OPEN, answer=fact).state in set(State)
+
+
+def test_half_of_a_surrogate_pair_is_scored():
+    assert state("她\ud800住在北京\udfff。", "北京", "她住在哪里？").state == State.CORRECT
