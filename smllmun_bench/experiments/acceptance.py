@@ -1,8 +1,8 @@
 """Are shipped models what the documentation says? Figures of base, target and gold, and the criteria they meet."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from smllmun_bench.data.rows import Row, RowSource, Use, requested
 from smllmun_bench.data.seeding import stable_int
@@ -120,11 +120,11 @@ def measure(
     rest = [*items.understanding, *items.general, *items.language]
     predictions = predict_items(vlm, rest, context.task, run_id=path, batch_size=context.batch_size, on_done=on_done)
     figures = {
-        "memory_image": _mean([value for item, value in pairs if item.modality is Modality.IMAGE_TEXT]),
-        "memory_text": _mean([value for item, value in pairs if item.modality is Modality.TEXT]),
+        "memory_image": fmean([value for item, value in pairs if item.modality is Modality.IMAGE_TEXT]),
+        "memory_text": fmean([value for item, value in pairs if item.modality is Modality.TEXT]),
         "understanding": _headline(context, items.understanding, predictions),
         "general": _headline(context, items.general, predictions),
-        "forget": _mean([value for item, value in pairs if item.entity_id in items.forgotten]),
+        "forget": fmean([value for item, value in pairs if item.entity_id in items.forgotten]),
     }
     return figures | ({"language": _headline(context, items.language, predictions)} if items.language else {})
 
@@ -155,7 +155,3 @@ def _headline(context: RunContext, items: Sequence[Item], predictions: Sequence[
     known = {item.item_id for item in items}
     scores = score_items(items, [p for p in predictions if p.item_id in known], context.task.metrics)
     return macro([s.headline for s in scores], [s.entity_id or f"item {s.item_id}" for s in scores])
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from smllmun_bench.errors import UserError, nearest
 from smllmun_bench.importers.files import Object, Place, as_number, as_object, need, read_object
-from smllmun_bench.importers.utility import KEPT_SETS, PARTS, SetScores, Utility, mean, mean_truth_ratio, utility
+from smllmun_bench.importers.utility import KEPT_SETS, PARTS, SetScores, Utility, mean_truth_ratio, utility
+from smllmun_bench.metrics.statistics import mean
 
 _SETS = {"forget": "forget", "retain": "retain", "real_authors": "ra", "world_facts": "wf"}
 _WITH_OPTIONS = ("real_authors", "world_facts")
@@ -47,7 +48,9 @@ def read_open_unlearning(path: Path, retain: Path | None = None) -> Utility:
     for set_ in _SETS:
         found_parts = {part: metrics.get(_name(set_, part)) for part in PARTS}
         if any(found_parts.values()):
-            sets[set_] = SetScores(_questions(found_parts), **{p: _mean(p, m, set_) for p, m in found_parts.items()})
+            sets[set_] = SetScores(
+                _questions(found_parts), **{p: _part_mean(p, m, set_) for p, m in found_parts.items()}
+            )
     recorded = {
         ours: metric.recorded
         for ours, theirs in names.items()
@@ -129,7 +132,7 @@ def _by_index(entry: Object, key: str, place: Place) -> tuple[Mapping[str, float
     return values, without
 
 
-def _mean(part: str, metric: _Metric | None, set_: str) -> float | None:
+def _part_mean(part: str, metric: _Metric | None, set_: str) -> float | None:
     if metric is None:
         return None
     if metric.values is None:

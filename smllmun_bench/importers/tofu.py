@@ -13,8 +13,8 @@ from typing import TypeVar
 from smllmun_bench.errors import UserError
 from smllmun_bench.importers.files import Object, Place, as_number, as_object, need, read_object
 from smllmun_bench.importers.utility import SetScores, Utility, utility
-from smllmun_bench.importers.utility import mean as mean_of
 from smllmun_bench.metrics.probability import Mean, forget_of_log, log_truth_ratio, retain_of_log
+from smllmun_bench.metrics.statistics import mean as mean_of
 
 FILES = {
     "eval_log_forget.json": "forget",

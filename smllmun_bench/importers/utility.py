@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from smllmun_bench.metrics.composites import model_utility
 from smllmun_bench.metrics.distribution import ks_two_sample
 from smllmun_bench.metrics.probability import truth_ratio_forget, truth_ratio_retain
+from smllmun_bench.metrics.statistics import mean
 
 KEPT_SETS = ("retain", "real_authors", "world_facts")
 PARTS = ("probability", "rouge_l_recall", "truth_ratio")
@@ -93,10 +94,6 @@ def utility(
 def _same(name: str, recorded: float, ours: float) -> bool:
     # A p value may be 1e-20: there only the ratio says anything.
     return math.isclose(recorded, ours, rel_tol=CLOSE, abs_tol=0.0 if name == "forget_quality" else CLOSE)
-
-
-def mean(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
 
 
 def mean_truth_ratio(ratios: Sequence[float], *, forget: bool) -> float | None:

@@ -139,7 +139,7 @@ def _cell(role: Role, modality: Modality, items: Sequence[JudgedItem], prompt: P
         n=len(items),
         rated=len(items) - len(failed),
         failures={failure.value: failed.count(failure) for failure in Failure if failure in failed},
-        mean=_mean(items),
+        mean=_rated_mean(items),
         worst=_filled(items, prompt.lowest),
         best=_filled(items, prompt.highest),
     )
@@ -161,7 +161,7 @@ def paper_composites(found: Judged) -> Composites:
         fitting = [
             i for i in found.items if i.role is role and modality in (None, i.modality) and kind in (None, i.kind)
         ]
-        return _mean(fitting)
+        return _rated_mean(fitting)
 
     seen_forget, seen_retain = column(Role.UNDERSTANDING_FORGET), column(Role.UNDERSTANDING_RETAIN)
     gaps = []
@@ -178,7 +178,7 @@ def paper_composites(found: Judged) -> Composites:
     )
 
 
-def _mean(items: Sequence[JudgedItem]) -> float | None:
+def _rated_mean(items: Sequence[JudgedItem]) -> float | None:
     rated = [item for item in items if item.rating is not None]
     return _filled(rated, 0) if rated else None
 

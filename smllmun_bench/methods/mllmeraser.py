@@ -170,14 +170,15 @@ class MllmEraser:
             found: list[float] = (sum(each[1:], each[0]) / len(each)).tolist()
             return found
 
-        figures = {f"gate_{name}": _mean(opening(states)) for name, states in (("forget", forget), ("retain", retain))}
+        seen = {"forget": opening(forget), "retain": opening(retain)}
+        figures = {f"gate_{name}": sum(values) / len(values) for name, values in seen.items()}
         unseen = {
             name: [Query(text, item.images) for item in items for text in item.paraphrases[wordings : wordings + 1]]
             for name, items in (("forget", data.forget), ("retain", data.retain))
         }
         if all(unseen.values()):
             new = {name: opening(entering(target, rows, layers, self.name)) for name, rows in unseen.items()}
-            figures |= {f"gate_{name}_reworded": _mean(values) for name, values in new.items()}
+            figures |= {f"gate_{name}_reworded": sum(values) / len(values) for name, values in new.items()}
             figures["gate_auc_reworded"] = auc(new["forget"], new["retain"])
         return figures
 
@@ -186,10 +187,6 @@ def _fits(item: Item, kind: str) -> bool:
     if kind == "strangers":
         return bool(item.subject) and item.subject in item.question and not item.images
     return kind != "pgd" or bool(item.images)
-
-
-def _mean(values: "Sequence[float]") -> float:
-    return sum(values) / len(values)
 
 
 METHOD = MllmEraser()

@@ -55,6 +55,15 @@ def sanity(broken_unlearned: Values, broken_gold: Values) -> np.ndarray:
     return 1 - lost
 
 
+def combine(forget: Values, keeps: Sequence[Values], sane: Values) -> np.ndarray:
+    """harmonic mean(forget, keeps…) × sane, all in [0, 1]; NaN parts are left out.
+
+    >>> [round(float(combine(0.75, [0.9, 0.8, 1.0], sane)), 3) for sane in (1.0, 0.95)]
+    [0.852, 0.809]
+    """
+    return _harmonic([forget, *keeps]) * sane
+
+
 def overall(
     memory: Sequence[Keep],
     keeps: Sequence[Keep],
@@ -94,7 +103,7 @@ def overall_values(
     if not near or not able:
         return np.array(np.nan)
     forgotten, abilities = _harmonic(near), np.stack(np.broadcast_arrays(*able))
-    whole = _harmonic([forgotten, *abilities]) * sanity(broken_unlearned, broken_gold)
+    whole = combine(forgotten, list(abilities), sanity(broken_unlearned, broken_gold))
     return np.where(np.isnan(forgotten) | np.isnan(abilities).all(axis=0), np.nan, whole)
 
 
@@ -104,7 +113,7 @@ def _closeness(part: Keep, noise: float) -> np.ndarray:
     return np.where(gap > noise, 1 - np.minimum(1.0, _divided(far, gap)), np.nan)
 
 
-def _harmonic(parts: Sequence[np.ndarray]) -> np.ndarray:
+def _harmonic(parts: Sequence[Values]) -> np.ndarray:
     """Harmonic mean of the parts that are defined, each at least 0; NaN where none is."""
     stacked = np.stack(np.broadcast_arrays(*parts))
     least = np.fmin.reduce(stacked)

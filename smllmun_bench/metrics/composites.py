@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from smllmun_bench.metrics.distribution import jensen_shannon_distance, ks_two_sample
 from smllmun_bench.metrics.pairs import acc_f, acc_r, rl_f, rl_r
 from smllmun_bench.metrics.probability import forget_of_log, retain_of_log
+from smllmun_bench.metrics.statistics import mean
 
 
 def overall_understanding(forget: float, retain: float) -> float:
@@ -97,9 +98,9 @@ class Recall:
     pairs_rouge: tuple[tuple[float, float], ...] = ()
 
 
-def _mean(parts: Sequence[float | None]) -> float | None:
-    known = [part for part in parts if part is not None]
-    return math.fsum(known) / len(known) if known and len(known) == len(parts) else None
+def _mean_of_all(parts: Sequence[float | None]) -> float | None:
+    """None where a part is missing."""
+    return None if None in parts else mean(parts)
 
 
 def _forgotten(value: float | None) -> float | None:
@@ -115,7 +116,7 @@ def mllmu(forget: Recall, retain: Recall) -> float | None:
     0.9
     """
     columns = [(r.choice, r.cloze, r.rouge_f) for r in (forget, retain)]
-    return _mean([*map(_forgotten, columns[0]), *columns[1]])
+    return _mean_of_all([*map(_forgotten, columns[0]), *columns[1]])
 
 
 def clear(forget: Recall, retain: Recall, gold_forget: Recall, real: float | None) -> float | None:
@@ -134,10 +135,12 @@ def clear(forget: Recall, retain: Recall, gold_forget: Recall, real: float | Non
     if not forget.log_ratios or not gold_forget.log_ratios or not retain.log_ratios:
         return None
     quality = 1 - _distance_of_ratios(forget.log_ratios, gold_forget.log_ratios)
-    kept = _mean([retain_of_log(r) for r in retain.log_ratios])
-    known = _forgotten(_mean([forget_of_log(r) for r in forget.log_ratios]))
+    kept = _mean_of_all([retain_of_log(r) for r in retain.log_ratios])
+    known = _forgotten(_mean_of_all([forget_of_log(r) for r in forget.log_ratios]))
     remembered = _harmonic([forget.probability, forget.rouge_recall, known])
-    return _mean([real, _harmonic([retain.probability, retain.rouge_recall, kept]), _forgotten(remembered), quality])
+    return _mean_of_all(
+        [real, _harmonic([retain.probability, retain.rouge_recall, kept]), _forgotten(remembered), quality]
+    )
 
 
 def umu(forget: Recall, retain: Recall) -> float | None:
@@ -151,9 +154,9 @@ def umu(forget: Recall, retain: Recall) -> float | None:
     """
     if not all((forget.pairs_right, forget.pairs_rouge, retain.pairs_right, retain.pairs_rouge)):
         return None
-    left = _mean([rl_f(*pair) for pair in forget.pairs_rouge])
-    kept = _mean([rl_r(*pair) for pair in retain.pairs_rouge])
-    return _mean([acc_f(forget.pairs_right), _forgotten(left), acc_r(retain.pairs_right), kept])
+    left = _mean_of_all([rl_f(*pair) for pair in forget.pairs_rouge])
+    kept = _mean_of_all([rl_r(*pair) for pair in retain.pairs_rouge])
+    return _mean_of_all([acc_f(forget.pairs_right), _forgotten(left), acc_r(retain.pairs_right), kept])
 
 
 def fiu(forget: Recall, retain: Recall, gold_forget: Recall, real: float | None) -> float | None:
@@ -170,9 +173,11 @@ def fiu(forget: Recall, retain: Recall, gold_forget: Recall, real: float | None)
     """
     if not forget.log_ratios or not gold_forget.log_ratios or not retain.log_ratios:
         return None
-    kept = _mean([retain_of_log(r) for r in retain.log_ratios])
+    kept = _mean_of_all([retain_of_log(r) for r in retain.log_ratios])
     utility = _harmonic([retain.rouge_recall, retain.probability, kept, real])
-    return _mean([utility, ks_two_sample(forget.log_ratios, gold_forget.log_ratios).p, _forgotten(forget.contained)])
+    return _mean_of_all(
+        [utility, ks_two_sample(forget.log_ratios, gold_forget.log_ratios).p, _forgotten(forget.contained)]
+    )
 
 
 def open_mm(modalities: Sequence[tuple[Recall, Recall]], general: float | None) -> float | None:
@@ -189,21 +194,21 @@ def open_mm(modalities: Sequence[tuple[Recall, Recall]], general: float | None) 
     >>> round(open_mm([(blank, known), (blank, known)], 1.0), 3)
     0.817
     """
-    quality = _mean([_open_mm_quality(forget, retain) for forget, retain in modalities])
-    kept = _mean([_mean([retain.cloze, retain.choice, retain.rouge_f]) for _, retain in modalities])
-    return _mean([quality, _mean([kept, general])])
+    quality = _mean_of_all([_open_mm_quality(forget, retain) for forget, retain in modalities])
+    kept = _mean_of_all([_mean_of_all([retain.cloze, retain.choice, retain.rouge_f]) for _, retain in modalities])
+    return _mean_of_all([quality, _mean_of_all([kept, general])])
 
 
 def _open_mm_quality(forget: Recall, retain: Recall) -> float | None:
     ratios, kept_ratios = forget.log_ratios_of_two, retain.log_ratios_of_two
     if not ratios or not kept_ratios:
         return None
-    gone = _mean([_forgotten(part) for part in (forget.cloze, forget.choice, forget.rouge_f)])
+    gone = _mean_of_all([_forgotten(part) for part in (forget.cloze, forget.choice, forget.rouge_f)])
     most = max(ratios)
     # 1 is reached as soon as one ratio is as large as their number, so no exp needs to be larger.
     ratio = 1.0 if most > math.log(len(ratios)) else min(1.0, math.fsum(map(math.exp, ratios)) / len(ratios))
     distances = (ks_two_sample(ratios, kept_ratios).d, _distance_of_ratios(ratios, kept_ratios))
-    return _mean([gone, ratio, _forgotten(forget.probability), *map(_forgotten, distances)])
+    return _mean_of_all([gone, ratio, _forgotten(forget.probability), *map(_forgotten, distances)])
 
 
 def _distance_of_ratios(logs: Sequence[float], others: Sequence[float]) -> float:
@@ -223,7 +228,7 @@ def smllmun(understanding: float | None, memory: float | None, meaningful: float
     >>> round(smllmun(0.9, 0.6, 0.9), 3)
     0.8
     """
-    return _mean([understanding, memory, meaningful])
+    return _mean_of_all([understanding, memory, meaningful])
 
 
 def _harmonic(parts: Sequence[float | None]) -> float | None:

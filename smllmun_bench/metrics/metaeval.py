@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from smllmun_bench.metrics.composites import harmonic_mean
 from smllmun_bench.metrics.mia import auc
+from smllmun_bench.metrics.statistics import mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ def verdict(
     the mean of the two robustness figures, None unless both are there.
     """
     faithful = faithfulness(saw, never_saw)
-    again = _mean([relearning(ours, gold) for ours, gold in relearned])
-    coarse = _mean([quantisation(ours) for ours in quantised])
+    again = mean([relearning(ours, gold) for ours, gold in relearned])
+    coarse = mean([quantisation(ours) for ours in quantised])
     robust = None if again is None or coarse is None else (again + coarse) / 2
     overall = None if robust is None else harmonic_mean([faithful, robust])
     return Verdict(metric, faithful, again, coarse, overall)
@@ -86,7 +87,3 @@ def verdict(
 def ranked(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Best first: by overall where it is known, then by faithfulness, then by name."""
     return sorted(verdicts, key=lambda v: (-(v.overall if v.overall is not None else -1), -v.faithfulness, v.metric))
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

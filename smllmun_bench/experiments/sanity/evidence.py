@@ -1,12 +1,12 @@
 """What composites are made of: one model's answers, counted as other benchmarks count them."""
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from smllmun_bench.metrics import item_metrics
 from smllmun_bench.metrics.composites import Recall
 from smllmun_bench.metrics.item_metrics import ItemMetric
+from smllmun_bench.metrics.statistics import mean
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role
 from smllmun_bench.scoring.gold import log_truth_ratio
 from smllmun_bench.scoring.items import TaskMetrics, score_items
@@ -45,12 +45,12 @@ def _recall(group: Sequence[tuple[Item, Prediction]]) -> Recall:
     ratios = (log_truth_ratio(prediction) for _, prediction in group)
     known = tuple(ratio for ratio in ratios if ratio is not None)
     return Recall(
-        choice=_mean(group, {Kind.CHOICE}, _chosen),
-        cloze=_mean(group, {Kind.CLOZE}, item_metrics.cloze_compat),
-        rouge_f=_mean(group, {Kind.OPEN}, item_metrics.rouge_l_f1),
-        rouge_recall=_mean(group, {Kind.OPEN}, item_metrics.rouge_l_recall),
-        contained=_mean(group, {Kind.OPEN}, item_metrics.cloze_compat),
-        probability=_mean(group, {Kind.OPEN}, item_metrics.answer_probability),
+        choice=_metric(group, {Kind.CHOICE}, _chosen),
+        cloze=_metric(group, {Kind.CLOZE}, item_metrics.cloze_compat),
+        rouge_f=_metric(group, {Kind.OPEN}, item_metrics.rouge_l_f1),
+        rouge_recall=_metric(group, {Kind.OPEN}, item_metrics.rouge_l_recall),
+        contained=_metric(group, {Kind.OPEN}, item_metrics.cloze_compat),
+        probability=_metric(group, {Kind.OPEN}, item_metrics.answer_probability),
         log_ratios=known,
         log_ratios_of_two=known,  # a run weighs one right answer: it stands for both
         pairs_right=tuple((bool(a), bool(b)) for a, b in _pairs(group, Kind.CHOICE, _chosen)),
@@ -64,10 +64,8 @@ def _chosen(item: Item, prediction: Prediction) -> float | None:
     return item_metrics.choice_text(item, prediction)
 
 
-def _mean(group: Sequence[tuple[Item, Prediction]], kinds: Collection[Kind], metric: ItemMetric) -> float | None:
-    found = [metric(item, prediction) for item, prediction in group if item.kind in kinds]
-    known = [value for value in found if value is not None]
-    return math.fsum(known) / len(known) if known else None
+def _metric(group: Sequence[tuple[Item, Prediction]], kinds: Collection[Kind], metric: ItemMetric) -> float | None:
+    return mean(metric(item, prediction) for item, prediction in group if item.kind in kinds)
 
 
 def _pairs(group: Sequence[tuple[Item, Prediction]], kind: Kind, metric: ItemMetric) -> list[tuple[float, float]]:
