@@ -6,6 +6,7 @@ stopped by SIGTERM, by SIGHUP.
 
 import signal
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from smllmun_bench import __version__, runtime
+from smllmun_bench.cli._network import no_network
 from smllmun_bench.errors import UserError
 from smllmun_bench.store import atomic
 
@@ -48,8 +50,10 @@ class _Group(TyperGroup):
         return parsed
 
     def invoke(self, ctx: Any) -> Any:
+        asked = "--online" in [*getattr(ctx, "_protected_args", ()), *ctx.args]
         try:
-            return super().invoke(ctx)
+            with nullcontext() if asked else no_network():
+                return super().invoke(ctx)
         except UserError as error:
             sys.stderr.write(f"error: {error}\n")
             raise typer.Exit(BAD_INPUT) from None

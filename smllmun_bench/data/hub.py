@@ -50,13 +50,17 @@ def _fetched(hub: Hub, revision: str, patterns: tuple[str, ...]) -> Path:
         if not _COMMIT.fullmatch(revision) and not constants.HF_HUB_OFFLINE:
             commit = str(HfApi().dataset_info(hub.repo, revision=revision).sha)
         folder = snapshot_download(
-            hub.repo, repo_type="dataset", revision=commit, allow_patterns=[*patterns, "README.md"]
+            hub.repo,
+            repo_type="dataset",
+            revision=commit,
+            allow_patterns=[*patterns, "README.md"],
+            local_files_only=constants.HF_HUB_OFFLINE,
         )
     except (OSError, ValueError, transport) as error:  # not cached, a bad name, no network
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f"the data set {hub.repo!r} is not on this machine and cannot be fetched: {first}",
             where=f"https://huggingface.co/datasets/{hub.repo} at {revision}",
-            fix="--data DIR with upstream's files, or --online",
+            fix="--data DIR with upstream's files, or `smllmun-bench run --online`, which keeps them on this machine",
         ) from error
     return Path(folder)
