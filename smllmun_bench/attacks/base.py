@@ -77,7 +77,7 @@ class Try:
 
 
 class AttackSource(Protocol):
-    """What every attack tells of itself; `description` is the one line that `smllmun-bench attacks` prints."""
+    """What every attack tells of itself; `description` is the one line of a listing."""
 
     name: str
     description: str
