@@ -1,9 +1,6 @@
 """A method of another package: ascent on whole answers, so long ones weigh more."""
 
-from smllmun_bench.methods.base import MethodConfig, Needs
-from smllmun_bench.methods.shared import streams
-from smllmun_bench.schema import Fidelity
-from smllmun_bench.training.artifact import as_artifact
+from smllmun_bench import Fidelity, MethodConfig, Needs, as_artifact, streams
 
 
 class AlwaysAscend:
@@ -17,7 +14,7 @@ class AlwaysAscend:
     needs = Needs(forget=True, gradients=True)
 
     def fit(self, target, data, config, progress):
-        from smllmun_bench.training.loop import train
+        from smllmun_bench import train
 
         def loss(batch):
             return {"forget": batch["forget"].scores.sums().mean()}
