@@ -80,7 +80,7 @@ class Encoder:
     ) -> Encoded:
         """Token ids of a question (and answer) about `images` with the given (width, height) in pixels.
 
-        With `prefill` the prompt ends in the beginning of an answer, and what is generated or scored goes on from there.
+        With `prefill` the prompt ends in the beginning of an answer; what is generated or scored goes on from there.
         """
         if prefill:
             return self._begun(question, answer, images, sizes, prefill)

@@ -14,7 +14,7 @@ from smllmun_bench.schema import Item, Role
 from smllmun_bench.stages import method_recipes
 
 
-def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_context: Any) -> None:
+def test_teacher_forced_scores_agree_with_the_plain_log_probabilities(tiny: Any, make_context: Any) -> None:
     from smllmun_bench import tasks
     from smllmun_bench.models.vlm import Query
 
@@ -22,9 +22,9 @@ def test_weighing_agrees_with_the_plain_log_probabilities(tiny: Any, make_contex
     items: list[Item] = list(tiny.data.forget)
     found = teacher_forced(tiny.vlm, [(item, item.answer) for item in items], task)
     plain = tiny.vlm.answer_logprobs([(Query(item.question, item.images), item.answer) for item in items])
-    for weighed, logp in zip(found, plain, strict=True):
-        assert weighed.logp == pytest.approx(logp, abs=1e-4)
-        assert len(weighed.hit) == len(weighed.mean) == len(weighed.deviation) == len(logp)
+    for scores, logp in zip(found, plain, strict=True):
+        assert scores.logp == pytest.approx(logp, abs=1e-4)
+        assert len(scores.hit) == len(scores.mean) == len(scores.deviation) == len(logp)
 
 
 @pytest.mark.slow

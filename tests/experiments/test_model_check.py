@@ -58,9 +58,9 @@ def test_a_template_that_changes_answers_fails(tiny_folder: Path, tmp_path: Path
 def test_batches_that_give_other_numbers_fail(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from smllmun_bench.models.vlm import Vlm
 
-    weigh = Vlm.answer_logprobs
+    usual = Vlm.answer_logprobs
     monkeypatch.setattr(
-        Vlm, "answer_logprobs", lambda self, pairs: [tuple(x + len(pairs) for x in row) for row in weigh(self, pairs)]
+        Vlm, "answer_logprobs", lambda self, pairs: [tuple(x + len(pairs) for x in row) for row in usual(self, pairs)]
     )
     found = {check.name: check for check in check_model(str(tiny_folder), quick=True)}
     assert found["log-probabilities in batches"].state == "fails"

@@ -186,13 +186,13 @@ def test_an_untrained_target_has_nothing_to_forget_and_every_file_says_so(contex
     assert found[-1].manifest.selected_on == "by hand"
 
 
-def test_perturbed_answers_are_weighed_per_token(context_at: Any, tmp_path: Path) -> None:
+def test_perturbed_answers_are_scored_per_token(context_at: Any, tmp_path: Path) -> None:
     context = context_at(tmp_path / "store")
     target = next(f for f in go(context, tmp_path / "out") if f.manifest.label == "target")
     items = {item.item_id: item for item in stages.questions(context).items}
-    weighed = [p for p in read_predictions(target.folder / PREDICTIONS) if p.perturbed_logprobs is not None]
-    assert weighed
-    prediction = weighed[-1]
+    scored = [p for p in read_predictions(target.folder / PREDICTIONS) if p.perturbed_logprobs is not None]
+    assert scored
+    prediction = scored[-1]
     item = items[prediction.item_id]
     vlm = context.loader.get(stages.target(context))
     rows = vlm.answer_logprobs([(Query(item.question, item.images), wrong) for wrong in item.perturbed_answers])
