@@ -141,6 +141,8 @@ def _told(said: str, letters: str) -> str | None:
         and not _ALTERNATIVE.match(said[match.end() :])
         and not _negated(said, match.start(1), match.end(1))
     }
+    lines = (line.strip(_SENTENCE_MARKS + _QUOTES) for line in said.splitlines())
+    found |= {line for line in lines if len(line) == 1 and line in letters}  # "B", then a line of reasons
     return found.pop() if len(found) == 1 else None
 
 
@@ -211,11 +213,10 @@ def _mentions(said: str, choices: Sequence[str]) -> list[int]:
 
 
 def _without_mentions(said: str, choices: Sequence[str], mentions: Sequence[int]) -> str:
-    """The reply without those texts of options that hold a letter among other things."""
-    for i in mentions:
-        option = _plain(choices[i]).strip(_SENTENCE_MARKS)
-        if len(option) > 1 and _TOKEN.search(option.title() if option.islower() else option):
-            said = re.sub(re.escape(option), " … ", said, flags=re.I)
+    """The reply with a word in place of each option's text, so that the letters inside it are gone."""
+    for option in sorted((_plain(choices[i]).strip(_SENTENCE_MARKS) for i in mentions), key=len, reverse=True):
+        if len(option) > 1:
+            said = re.sub(rf"(?<!\w){re.escape(option)}(?!\w)", "text", said, flags=re.I)
     return said
 
 
@@ -345,7 +346,7 @@ def parse_yes_no(text: str) -> bool | Literal[Unparsed.UNPARSED]:
         return UNPARSED
     if found[0] != words[0] or said.lstrip(_EDGE_OF_REPLY)[: len(found[0])] != found[0]:
         before = re.split(rf"\b{found[0]}\b", said, maxsplit=1)[0]
-        if "…" in before or _NOT.search(_CLAUSE.split(before)[-1]):
+        if _NOT.search(_CLAUSE.split(before)[-1]):
             return UNPARSED
     return bool(found[0] == "yes")
 

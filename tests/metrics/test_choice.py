@@ -89,6 +89,16 @@ def test_the_affirmed_one_is_chosen(reply):
     assert parse_choice(reply, CITIES) == 1
 
 
+@pytest.mark.parametrize("reply", ["A) Lyon B) Oslo C) Rome D) Lima", "A. Lyon B. Oslo C. Rome", "A Lyon, B Oslo"])
+def test_all_options_are_no_choice(reply):
+    assert parse_choice(reply, CITIES) is UNPARSED
+
+
+def test_a_letter_on_a_line_of_its_own_is_the_answer():
+    assert parse_choice("B\n\nExplanation: A city in Norway, not C.", CITIES) == 1
+    assert parse_choice("A\nB", CITIES) is UNPARSED
+
+
 @pytest.mark.parametrize(
     ("options", "reply", "chosen"),
     [
