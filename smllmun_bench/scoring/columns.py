@@ -5,7 +5,7 @@ Leaderboard and its CSV, tables on the screen, `compare`, gate, intervals, dista
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -329,14 +329,24 @@ DRAWN = tuple(column for column in MEANS if column.pool)
 FORGET = "forget"  # the part of `overall` that is held against gold
 
 
-def counted(scores: Iterable[Score]) -> dict[str, list[tuple[Score, float]]]:
-    """Column -> the items that count in it, each with what it gives, in one pass; columns without any are left out."""
-    found: dict[str, list[tuple[Score, float]]] = {}
+Counted = Mapping[str, tuple[Sequence[Score], Sequence[float]]]
+"""Column -> the items that count in it, and what each gives."""
+
+
+def counted(scores: Iterable[Score]) -> Counted:
+    """What every column is the mean of, in one pass; columns without an item are left out."""
+    found: dict[str, tuple[list[Score], list[float]]] = {column.name: ([], []) for column in MEANS}
+    cell: tuple[Role, Modality, Kind] | None = None
+    asking: list[tuple[Gives, list[Score], list[float]]] = []
     for score in scores:
-        for column in _asking(score.role, score.modality, score.kind):
-            if (value := column.gives(score)) is not None:
-                found.setdefault(column.name, []).append((score, value))
-    return found
+        if cell is None or score.role is not cell[0] or score.modality is not cell[1] or score.kind is not cell[2]:
+            cell = score.role, score.modality, score.kind  # items of one cell mostly stand together
+            asking = [(column.gives, *found[column.name]) for column in _asking(*cell)]
+        for gives, items, values in asking:
+            if (value := gives(score)) is not None:
+                items.append(score)
+                values.append(value)
+    return {name: columns for name, columns in found.items() if columns[0]}
 
 
 @cache

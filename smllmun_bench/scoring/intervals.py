@@ -78,7 +78,7 @@ def identity_means(scores: Sequence[Score]) -> IdentityMeans:
     columns: dict[str, dict[str, float]] = {}
     for column in DRAWN:
         values: dict[str, list[float]] = defaultdict(list)
-        for score, value in items.get(column.name, ()):
+        for score, value in zip(*items.get(column.name, ((), ())), strict=True):
             values[identity(score)].append(value)
         if values:
             columns[column.name] = {name: math.fsum(found) / len(found) for name, found in values.items()}

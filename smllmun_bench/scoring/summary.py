@@ -17,7 +17,17 @@ from smllmun_bench.metrics import aggregate, composites, statistics
 from smllmun_bench.metrics.states import State
 from smllmun_bench.metrics.statistics import mean
 from smllmun_bench.schema import Modality, Role, Score
-from smllmun_bench.scoring.columns import FORGET, MEANS, MEMORY, NOT_GENERATED, Column, counted, identity, parts
+from smllmun_bench.scoring.columns import (
+    FORGET,
+    MEANS,
+    MEMORY,
+    NOT_GENERATED,
+    Column,
+    Counted,
+    counted,
+    identity,
+    parts,
+)
 from smllmun_bench.scoring.vectors import ScoreVector
 
 Columns = Mapping[str, aggregate.Values | None]
@@ -183,13 +193,10 @@ def score_vector(scores: Sequence[Score]) -> ScoreVector:
     return column_means(counted(scores))
 
 
-def column_means(found: Mapping[str, Sequence[tuple[Score, float]]]) -> ScoreVector:
+def column_means(found: Counted) -> ScoreVector:
     """The columns, each from the items that count in it (`columns.counted`)."""
-    return ScoreVector(**{column.name: _column(column, found.get(column.name, ())) for column in MEANS})
+    return ScoreVector(**{column.name: _column(column, *found.get(column.name, ((), ()))) for column in MEANS})
 
 
-def _column(column: Column, items: Sequence[tuple[Score, float]]) -> float | None:
-    values = [value for _, value in items]
-    if not values or not column.by_identity:
-        return mean(values)
-    return _macro([score for score, _ in items], values)
+def _column(column: Column, scores: Sequence[Score], values: Sequence[float]) -> float | None:
+    return _macro(scores, values) if values and column.by_identity else mean(values)

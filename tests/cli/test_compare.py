@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from smllmun_bench.cli.main import app
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import holm
-from smllmun_bench.results.compare import Side, compare, open_side
+from smllmun_bench.results.compare import Side, compare, frame, open_side
 from smllmun_bench.results.manifest import FILE, RunManifest
 from smllmun_bench.results.run_folder import ITEMS
 from smllmun_bench.results.scored_items import write_scored_items
@@ -197,3 +197,9 @@ def test_an_item_that_stands_twice(tmp_path: Path) -> None:
     twice = Side(side.name, side.path, (*side.rows, side.rows[0]), side.manifest)
     with pytest.raises(UserError, match="stands twice"):
         compare(twice, side)
+
+
+def test_a_comparison_as_a_data_frame(tmp_path: Path) -> None:
+    a, b = (open_side(str(run(tmp_path, name, verdict)), tmp_path) for name, verdict in (("a", knows), ("b", forgot)))
+    table = frame(compare(a, b)).set_index("column")
+    assert table.loc["forget_image", ["a", "b", "verdict"]].tolist() == [1.0, 0.0, "differs"]
