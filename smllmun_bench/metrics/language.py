@@ -201,8 +201,15 @@ def _part_is_word_like(part: str) -> bool:
 
 
 def _mostly_symbols(text: str) -> bool:
+    """Whether most signs are none of words, also without the marks around a short answer."""
+    if not _are_symbols(text):
+        return False
     around = _AROUND.fullmatch(text)
-    visible = [c for c in (around[2] if around and around[2] else text) if not c.isspace()]
+    return around is None or not around[2] or _are_symbols(around[2])
+
+
+def _are_symbols(text: str) -> bool:
+    visible = [c for c in text if not c.isspace()]
     symbols = sum(not is_word_sign(c) for c in visible)
     return len(visible) >= 4 and symbols * 2 > len(visible)
 
