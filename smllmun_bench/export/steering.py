@@ -1,6 +1,6 @@
 """Steering for plain `transformers`: a module of its own, which an export carries in place of a need for this package.
 
-It does what `methods/shared/erasure.py` does, and learns from `generate`'s attention mask what the layout of a batch
+It does what `methods/shared/steering.py` does, and learns from `generate`'s attention mask what the layout of a batch
 tells there. The module itself is `templates/steered.py`.
 """
 

@@ -54,7 +54,7 @@ class Eco:
 
     def fit(self, target: "Vlm", data: UnlearningData, config: EcoConfig, progress: "Progress") -> "Artifact":
         from smllmun_bench.methods.shared.corruption import conformal_threshold, margin
-        from smllmun_bench.methods.shared.overhead import asked, measured
+        from smllmun_bench.methods.shared.inference_overhead import asked, measured
         from smllmun_bench.models.change import Artifact
 
         start, wordings = time.perf_counter(), config.training.paraphrases
@@ -102,7 +102,7 @@ class Eco:
         self, target: "Vlm", data: UnlearningData, config: EcoConfig, artifact: "Artifact"
     ) -> "tuple[Artifact, int, dict[str, float]]":
         """The smallest strength at which the true answer is no longer preferred to other people's: a search upwards."""
-        from smllmun_bench.methods.shared.answers import same_type
+        from smllmun_bench.methods.shared.mismatched_answers import same_type
         from smllmun_bench.models.vlm import Query
 
         draw = random.Random(data.seed)
@@ -148,7 +148,7 @@ def _halves(items: "Sequence[Item]", share: float, seed: int) -> "tuple[list[Ite
 
 def _features(target: "Vlm", queries: "Sequence[Query]") -> "Tensor":
     from smllmun_bench.methods.shared.corruption import pooled
-    from smllmun_bench.methods.shared.states import read
+    from smllmun_bench.methods.shared.prompt_states import read
 
     return read(target, queries, [0], lambda layout, hidden: pooled(layout, hidden, target.image_token), "eco")[0]
 

@@ -19,7 +19,7 @@ from smllmun_bench.training.config import TrainingConfig
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from smllmun_bench.methods.shared.projection import Projection
+    from smllmun_bench.methods.shared.null_space import Projection
     from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.parts import Mlp
     from smllmun_bench.models.vlm import Vlm
@@ -63,8 +63,8 @@ class Kuda:
     needs = Needs(forget=True, retain=True, gradients=True, hooks=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: KudaConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods.shared.projection import heard
         from smllmun_bench.models.cost import Cost
+        from smllmun_bench.models.hooks import reading_layers
         from smllmun_bench.training.loop import LoopHooks, train
 
         started = time.perf_counter()
@@ -88,7 +88,7 @@ class Kuda:
             _push(trained, projections, config.push, data.seed)
 
         hooks = LoopHooks(only=list(weights), alternate=True, filter_update=filter_update, start=start)
-        with heard(target, [block.out for block in chosen], "output", deviation.listen):
+        with reading_layers(target, [block.out for block in chosen], deviation.listen, side="output"):
             update = train(
                 target, rows, deviation.loss, config.training, seed=data.seed, progress=progress, hooks=hooks
             )
@@ -111,7 +111,7 @@ class _Deviation:
 
     def listen(self, name: str, output: "Tensor") -> None:
         """What leaves a chosen block."""
-        from smllmun_bench.methods.shared.tokens import real, words
+        from smllmun_bench.methods.shared.token_masks import real, words
         from smllmun_bench.models.hooks import current_batch
 
         if not self._vlm.model.training:  # somebody asks how far training has come
@@ -158,7 +158,7 @@ def _projections(
     vlm: "Vlm", blocks: "Sequence[Mlp]", held: "Sequence[Example]", config: KudaConfig
 ) -> "dict[str, Projection]":
     """By name of a weight, the relaxed null space of what these rows feed it."""
-    from smllmun_bench.methods.shared.projection import covariances, relaxed
+    from smllmun_bench.methods.shared.null_space import covariances, relaxed
 
     layers = [name for block in blocks for name in ((*block.into, block.out) if config.whole_ffn else (block.out,))]
     found = covariances(vlm, layers, held, batch=config.training.batch_size)
@@ -189,7 +189,7 @@ def _first_layer(
     draw: random.Random,
 ) -> tuple[int, float, int]:
     """Where the window begins, the effect that was found there (0 if nothing was traced), and answers passed."""
-    from smllmun_bench.methods.shared.tracing import best_window, effects
+    from smllmun_bench.methods.shared.causal_tracing import best_window, effects
 
     window = min(config.window, len(layers))
     if config.first_layer is not None:

@@ -9,7 +9,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.answers import question_type
+from smllmun_bench.methods.shared.mismatched_answers import question_type
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.artifact import as_artifact
 

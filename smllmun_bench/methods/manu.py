@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from smllmun_bench.methods.shared.neurons import Statistics
+    from smllmun_bench.methods.shared.neuron_importance import Statistics
     from smllmun_bench.models.change import Artifact
     from smllmun_bench.models.vlm import Vlm
     from smllmun_bench.training.examples import Example
@@ -54,7 +54,7 @@ class Manu:
     needs = Needs(forget=True, retain=True, images=True, hooks=True)
 
     def fit(self, target: "Vlm", data: UnlearningData, config: ManuConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods.shared.neurons import measure, paper_importance, relative, top
+        from smllmun_bench.methods.shared.neuron_importance import measure, paper_importance, relative, top
         from smllmun_bench.models.change import Artifact
         from smllmun_bench.models.cost import Cost
 

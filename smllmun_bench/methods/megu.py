@@ -53,19 +53,19 @@ class Megu:
     def fit(self, target: "Vlm", data: UnlearningData, config: MeguConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods.shared import adversarial, similar
+        from smllmun_bench.methods.shared import adversarial, similarity
         from smllmun_bench.models.cost import Cost
         from smllmun_bench.training import losses
         from smllmun_bench.training.loop import train
 
         started = time.perf_counter()
-        table, forwards = similar.transition(target, data.forget, data.retain, config.similarity)
-        todo = similar.candidates(data.forget, data.retain, table, most=config.candidates)
+        table, forwards = similarity.transition(target, data.forget, data.retain, config.similarity)
+        todo = similarity.candidates(data.forget, data.retain, table, most=config.candidates)
         if config.perturb == "random":
             draw = random.Random(data.seed)
             labels = {item.item_id: answer for group, w in todo for answer in [draw.choice(list(w))] for item in group}
         else:
-            labels, passes = similar.likeliest(target, todo)
+            labels, passes = similarity.likeliest(target, todo)
             forwards += passes
         true = streams.forget(data, config.training)
         forget = [replace(example, answer=labels[example.key]) for example in true]

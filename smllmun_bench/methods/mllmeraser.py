@@ -62,9 +62,9 @@ class MllmEraser:
     def fit(self, target: "Vlm", data: UnlearningData, config: MllmEraserConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods.shared.erasure import gate_vector, null_basis
-        from smllmun_bench.methods.shared.overhead import asked, measured
-        from smllmun_bench.methods.shared.states import entering
+        from smllmun_bench.methods.shared.inference_overhead import asked, measured
+        from smllmun_bench.methods.shared.prompt_states import entering
+        from smllmun_bench.methods.shared.steering import gate_vector, null_basis
         from smllmun_bench.models.change import Artifact
         from smllmun_bench.models.parts import decoder_layers
 
@@ -104,7 +104,7 @@ class MllmEraser:
     ) -> "tuple[list[Tensor], Cost]":
         """d_l = mean over refused prompts − mean over answered prompts, and what it cost."""
         from smllmun_bench.methods.shared.pgd import perturbed
-        from smllmun_bench.methods.shared.states import entering
+        from smllmun_bench.methods.shared.prompt_states import entering
 
         rows = self._contrast(data, config)
         answered = [query for query, _, _ in rows]
@@ -122,7 +122,7 @@ class MllmEraser:
 
     def _contrast(self, data: UnlearningData, config: MllmEraserConfig) -> "list[tuple[Query, Query, str]]":
         """(answered, refused, true answer), drawn from the retain rows: nothing in it is about the forget set."""
-        from smllmun_bench.methods.shared.invented import invented_names
+        from smllmun_bench.methods.shared.invented_identities import invented_names
         from smllmun_bench.models.vlm import Query
 
         kind = "pgd" if config.pgd is not None else config.refused
@@ -161,7 +161,7 @@ class MllmEraser:
         wordings: int,
     ) -> dict[str, float]:
         """How far the gate opens, mean over layers: on what it was fitted to, and on wordings that it never saw."""
-        from smllmun_bench.methods.shared.states import entering
+        from smllmun_bench.methods.shared.prompt_states import entering
         from smllmun_bench.metrics.mia import auc
         from smllmun_bench.models.vlm import Query
 

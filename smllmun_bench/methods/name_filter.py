@@ -29,8 +29,8 @@ class NameFilter:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: NameFilterConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods.shared.overhead import measured
-        from smllmun_bench.methods.shared.words import forgotten_names
+        from smllmun_bench.methods.shared.inference_overhead import measured
+        from smllmun_bench.methods.shared.prompt_filters import forgotten_names
         from smllmun_bench.models.change import Artifact
 
         if not data.refusals:

@@ -91,16 +91,16 @@ def _target(
     """z* of every answer token, in the order of the items; answers passed forward and backward for it."""
     import torch
 
-    from smllmun_bench.methods.shared import embedding_noise, tokens
+    from smllmun_bench.methods.shared import embedding_noise, token_masks
     from smllmun_bench.training import losses
 
     names = {subjects[example.key] for example in examples if example.key in subjects}
-    phrases = sorted(ids for name in names for ids in tokens.phrase_ids(vlm, name))
+    phrases = sorted(ids for name in names for ids in token_masks.phrase_ids(vlm, name))
     felt = iter(embedding_noise.sensitivity(vlm, config.block, "permu", examples) if config.tokens == "msm" else ())
     named: list[Tensor] = []
 
     def change(packed: "Packed", hidden: "Tensor") -> "Tensor":
-        subject = tokens.spans(packed, phrases)
+        subject = token_masks.spans(packed, phrases)
         named.append(subject[packed.predict_row, packed.predict_at + 1])
         if config.tokens == "msm":
             where = most_sensitive(next(felt), _allowed(packed, vlm.image_token, config.span), config.msm_share)
@@ -109,7 +109,7 @@ def _target(
             if config.span != "image":
                 where |= subject
             if config.span != "text":
-                where |= tokens.pictures(packed, vlm.image_token)
+                where |= token_masks.pictures(packed, vlm.image_token)
         return noise.add(packed, hidden, where)
 
     with embedding_noise.frozen(vlm):
@@ -127,10 +127,10 @@ def _target(
 
 
 def _allowed(packed: "Packed", image_token: int, span: str) -> "Tensor":
-    from smllmun_bench.methods.shared import tokens
+    from smllmun_bench.methods.shared import token_masks
 
-    asked = tokens.words(packed, image_token) & ~tokens.answers(packed)
-    seen = tokens.pictures(packed, image_token)
+    asked = token_masks.words(packed, image_token) & ~token_masks.answers(packed)
+    seen = token_masks.pictures(packed, image_token)
     return {"text": asked, "image": seen, "both": asked | seen}[span]
 
 

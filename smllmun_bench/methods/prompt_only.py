@@ -32,8 +32,8 @@ class PromptOnly:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: PromptOnlyConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods.shared.overhead import measured
-        from smllmun_bench.methods.shared.words import forgotten_names
+        from smllmun_bench.methods.shared.inference_overhead import measured
+        from smllmun_bench.methods.shared.prompt_filters import forgotten_names
         from smllmun_bench.models.change import Artifact
 
         names = forgotten_names(data.forget, self.name)

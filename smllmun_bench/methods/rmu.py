@@ -52,7 +52,7 @@ class Rmu:
     def fit(self, target: "Vlm", data: UnlearningData, config: RmuConfig, progress: "Progress") -> "Artifact":
         import torch
 
-        from smllmun_bench.methods.shared.listening import listening
+        from smllmun_bench.methods.shared.answer_states import answer_states
         from smllmun_bench.training import losses
         from smllmun_bench.training.loop import LoopHooks, train
         from smllmun_bench.training.reference import Reference
@@ -71,7 +71,7 @@ class Rmu:
         rows = {"forget": streams.forget(data, config.training), "retain": streams.retain(data, config.training)}
         norms: list[Tensor] = []
         before = Reference(target)
-        with listening(target, layers[layer]) as heard:
+        with answer_states(target, layers[layer]) as heard:
 
             def states(batch: "Sequence[Example]", scores: "AnswerScores") -> "Tensor":
                 found = heard.take()

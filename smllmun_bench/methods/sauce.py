@@ -55,7 +55,7 @@ class Sauce:
         import torch
 
         from smllmun_bench.methods.shared import sae
-        from smllmun_bench.methods.shared.overhead import measured
+        from smllmun_bench.methods.shared.inference_overhead import measured
         from smllmun_bench.metrics.mia import auc
         from smllmun_bench.models.change import Artifact
         from smllmun_bench.models.vision import FeatureBank

@@ -8,7 +8,7 @@ from pydantic import NonNegativeFloat
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.invented import reassigned
+from smllmun_bench.methods.shared.invented_identities import reassigned
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.artifact import as_artifact
 
@@ -93,7 +93,7 @@ class _Masks:
     """
 
     def __init__(self, vlm: "Vlm", true_name: "dict[str, str]", invented: "dict[str, str]") -> None:
-        from smllmun_bench.methods.shared.tokens import phrase_ids
+        from smllmun_bench.methods.shared.token_masks import phrase_ids
 
         self._vlm = vlm
         self._phrases = {key: phrase_ids(vlm, text) for key, text in invented.items()}

@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from smllmun_bench.config import Frozen
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.answers import mismatched
+from smllmun_bench.methods.shared.mismatched_answers import mismatched
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import Stop, TrainingConfig

@@ -13,7 +13,7 @@ from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.methods.shared import streams
-from smllmun_bench.methods.shared.masks import Mask
+from smllmun_bench.methods.shared.mask_names import Mask
 from smllmun_bench.schema import Fidelity, Modality
 from smllmun_bench.training.artifact import as_artifact
 from smllmun_bench.training.config import Stop, TrainingConfig

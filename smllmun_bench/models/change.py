@@ -39,11 +39,11 @@ Settings = Mapping[str, Any]
 """JSON: text, numbers, true, false, null, lists and objects of these."""
 Mechanism = Callable[["Vlm", Mapping[str, "Tensor"], Settings], AbstractContextManager[Any]]
 _OURS = {
-    "steering": "smllmun_bench.methods.shared.erasure:steering",
+    "steering": "smllmun_bench.methods.shared.steering:steering",
     "corruption": "smllmun_bench.methods.shared.corruption:corruption",
     "feature-edit": "smllmun_bench.methods.shared.sae:feature_edit",
-    "preamble": "smllmun_bench.methods.shared.words:preamble",
-    "name-filter": "smllmun_bench.methods.shared.words:name_filter",
+    "preamble": "smllmun_bench.methods.shared.prompt_filters:preamble",
+    "name-filter": "smllmun_bench.methods.shared.prompt_filters:name_filter",
 }
 Kind = Literal["none", "delta", "lora", "hooks", "gate"]
 SUPPRESSION: tuple[Kind, ...] = ("hooks", "gate")

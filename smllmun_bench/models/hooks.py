@@ -7,9 +7,10 @@ and hooks may be gone. `recomputation` makes such a second pass equal to the fir
 edits, and what was read once is not read again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -78,6 +79,17 @@ def reading(vlm: "Vlm", module: "nn.Module", listen: Callable[[Tensor], None], *
         return hidden
 
     with _mounted(_hook(module, heard, side)):
+        yield
+
+
+@contextmanager
+def reading_layers(
+    vlm: "Vlm", names: Sequence[str], listen: Callable[[str, Tensor], None], *, side: Side
+) -> Iterator[None]:
+    """The same at several modules; `listen` is called with the name of the one that ran."""
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(reading(vlm, vlm.model.get_submodule(name), partial(listen, name), side=side))
         yield
 
 

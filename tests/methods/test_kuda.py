@@ -10,9 +10,10 @@ import torch
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.kuda import METHOD, KudaConfig, _values
-from smllmun_bench.methods.shared import tracing
+from smllmun_bench.methods.shared import causal_tracing
 from smllmun_bench.methods.shared.embedding_noise import score
-from smllmun_bench.methods.shared.projection import covariances, heard, relaxed
+from smllmun_bench.methods.shared.null_space import covariances, relaxed
+from smllmun_bench.models.hooks import reading_layers
 from smllmun_bench.training import losses
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Silent
@@ -101,7 +102,7 @@ def test_the_covariance_is_that_of_every_token_but_padding(tiny: Any) -> None:
     told = [example for example in from_items(tiny.data.retain) if not example.images]
     name = DOWN.format(1)
     inputs: list[Any] = []
-    with torch.no_grad(), heard(tiny.vlm, [name], "input", lambda _, k: inputs.append(k[0])):
+    with torch.no_grad(), reading_layers(tiny.vlm, [name], lambda _, k: inputs.append(k[0]), side="input"):
         for example in told:
             score(tiny.vlm, [example])  # alone: no padding
     k = torch.cat(inputs)
@@ -118,16 +119,16 @@ def test_a_layer_that_says_nothing_has_no_effect(tiny: Any) -> None:
         vlm.model.get_submodule(DOWN.format(1)).weight.zero_()
         vlm.model.get_submodule(DOWN.format(0)).weight.mul_(30)
     layers = [DOWN.format(0), DOWN.format(1)]
-    found = tracing.effects(vlm, layers, from_items(tiny.data.forget), {}, method="test")
+    found = causal_tracing.effects(vlm, layers, from_items(tiny.data.forget), {}, method="test")
     assert abs(found[0]) > 1e-6
     assert found[1] == pytest.approx(0, abs=1e-9)
 
 
 def test_windows_and_runs() -> None:
-    assert tracing.best_window([0.1, 0.5, 0.4, 0.6, 0.0], 2) == 2
-    assert tracing.best_window([0.5, 0.5, 0.5], 1) == 0
+    assert causal_tracing.best_window([0.1, 0.5, 0.4, 0.6, 0.0], 2) == 2
+    assert causal_tracing.best_window([0.5, 0.5, 0.5], 1) == 0
     where = torch.tensor([[True, True, False, True], [False, True, True, True]])
-    assert tracing.last_of_runs(where).tolist() == [[False, True, False, True], [False, False, False, True]]
+    assert causal_tracing.last_of_runs(where).tolist() == [[False, True, False, True], [False, False, False, True]]
 
 
 def test_nothing_to_corrupt_is_said(tiny: Any) -> None:
@@ -176,7 +177,10 @@ def test_in_the_null_space_retain_rows_keep_their_outputs(tiny: Any) -> None:
             tiny, "first_layer=1", "window=1", "retain_weight=0", f"tau={tau}", "training.steps=10", data=one
         )
         seen: list[Any] = []
-        with torch.no_grad(), heard(tiny.vlm, [name], "output", lambda _, v, kept=seen: kept.append(v.clone())):
+        with (
+            torch.no_grad(),
+            reading_layers(tiny.vlm, [name], lambda _, v, kept=seen: kept.append(v.clone()), side="output"),
+        ):
             score(tiny.vlm, [example])
             with artifact.mounted(tiny.vlm):
                 score(tiny.vlm, [example])

@@ -9,7 +9,7 @@ import torch
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.manu import METHOD, ManuConfig
-from smllmun_bench.methods.shared.neurons import Statistics, measure, paper_importance, relative, top
+from smllmun_bench.methods.shared.neuron_importance import Statistics, measure, paper_importance, relative, top
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.training.examples import from_items
 from smllmun_bench.training.loop import Silent

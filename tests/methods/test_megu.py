@@ -9,7 +9,7 @@ import torch
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.megu import METHOD, MeguConfig
-from smllmun_bench.methods.shared import adversarial, similar
+from smllmun_bench.methods.shared import adversarial, similarity
 from smllmun_bench.methods.shared.embedding_noise import score
 from smllmun_bench.schema import Item, Kind, Modality, Role
 from smllmun_bench.training.examples import from_items
@@ -45,14 +45,14 @@ def test_candidates_are_other_answers_to_the_same_question_of_the_most_similar()
         told("d", "What does Dan do?", "baker", "Dan"),
     ]
     table = {"a": {"b": 0.1, "c": 0.4, "d": 0.2, "e": 0.3}}
-    ((group, best),) = similar.candidates(forget, retain, table, most=5)
+    ((group, best),) = similarity.candidates(forget, retain, table, most=5)
     assert group == forget
     assert best == {"Oslo": 0.3, "Bonn": 0.2}
-    assert similar.candidates(forget, retain, table, most=1)[0][1] == {"Oslo": 0.3}
-    ((_, wider),) = similar.candidates(forget, retain[4:], table, most=5)
+    assert similarity.candidates(forget, retain, table, most=1)[0][1] == {"Oslo": 0.3}
+    ((_, wider),) = similarity.candidates(forget, retain[4:], table, most=5)
     assert wider == {"baker": 0.2}
     with pytest.raises(UserError, match=r"another answer to 'Where does Ann live\?'"):
-        similar.candidates(forget, retain[1:2], table, most=5)
+        similarity.candidates(forget, retain[1:2], table, most=5)
 
 
 def test_the_likeliest_weighs_similarity_by_the_models_own_probability(tiny: Any) -> None:
@@ -61,15 +61,15 @@ def test_the_likeliest_weighs_similarity_by_the_models_own_probability(tiny: Any
         ("pilot", "judge"),
         key=lambda answer: score(tiny.vlm, from_items([replace(item, answer=answer)])).means().item(),
     )
-    alike, _ = similar.likeliest(tiny.vlm, [([item], {low: 0.5, high: 0.5})])
+    alike, _ = similarity.likeliest(tiny.vlm, [([item], {low: 0.5, high: 0.5})])
     assert alike == {item.item_id: high}
-    favoured, passes = similar.likeliest(tiny.vlm, [([item], {low: 1.0, high: 1e-9})])
+    favoured, passes = similarity.likeliest(tiny.vlm, [([item], {low: 1.0, high: 1e-9})])
     assert (favoured, passes) == ({item.item_id: low}, 2)
 
 
 @pytest.mark.parametrize("how", ["image", "asked", "none"])
 def test_rows_of_the_matrix_sum_to_one(tiny: Any, how: Any) -> None:
-    table, passes = similar.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, how)
+    table, passes = similarity.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, how)
     assert set(table) == {f"p{n}" for n in range(4)}
     for row in table.values():
         assert set(row) == {f"p{n}" for n in range(4, 8)}
@@ -80,7 +80,7 @@ def test_rows_of_the_matrix_sum_to_one(tiny: Any, how: Any) -> None:
 def test_a_person_resembles_who_looks_the_same(tiny: Any) -> None:
     """p0 and p7 get one picture: their cosine is 1, the largest there is."""
     retain = [replace(i, images=("p0",)) if i.images and i.entity_id == "p7" else i for i in tiny.data.retain]
-    table, _ = similar.transition(tiny.vlm, tiny.data.forget, retain, "image")
+    table, _ = similarity.transition(tiny.vlm, tiny.data.forget, retain, "image")
     assert max(table["p0"], key=lambda j: table["p0"][j]) == "p7"
 
 
@@ -133,8 +133,8 @@ def test_it_learns_the_new_answers_and_unlearns_the_old(tiny: Any) -> None:
     artifact = fit(tiny, "training.steps=20", "noise_cap=50")
     assert artifact.figures["nll_towards_after"] < artifact.figures["nll_towards_before"]
     assert artifact.figures["nll_away_after"] > artifact.figures["nll_away_before"]
-    table, _ = similar.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, "image")
-    labels, _ = similar.likeliest(tiny.vlm, similar.candidates(tiny.data.forget, tiny.data.retain, table, most=5))
+    table, _ = similarity.transition(tiny.vlm, tiny.data.forget, tiny.data.retain, "image")
+    labels, _ = similarity.likeliest(tiny.vlm, similarity.candidates(tiny.data.forget, tiny.data.retain, table, most=5))
     old = from_items(tiny.data.forget)
     new = [replace(example, answer=labels[example.key]) for example in old]
     assert {example.answer for example in new} <= {item.answer for item in tiny.data.retain}

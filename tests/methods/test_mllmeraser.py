@@ -10,8 +10,8 @@ from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.mllmeraser import METHOD, MllmEraserConfig
 from smllmun_bench.methods.shared import pgd
-from smllmun_bench.methods.shared.erasure import gate_vector, null_basis, steered
-from smllmun_bench.methods.shared.states import entering
+from smllmun_bench.methods.shared.prompt_states import entering
+from smllmun_bench.methods.shared.steering import gate_vector, null_basis, steered
 from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.loop import Silent

@@ -9,7 +9,7 @@ import torch
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.permu import METHOD, PermuConfig, most_sensitive
-from smllmun_bench.methods.shared import embedding_noise, tokens
+from smllmun_bench.methods.shared import embedding_noise, token_masks
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training import losses
 from smllmun_bench.training.examples import from_items
@@ -82,7 +82,7 @@ def test_it_learns_the_target(tiny: Any) -> None:
 def test_names_are_found_at_the_start_and_within(tiny: Any) -> None:
     item = replace(tiny.data.forget[1], question="Ann Number0 works. Who is Ann Number0?")
     batch = packed(tiny, from_items([item]))
-    found = tokens.spans(batch, tokens.phrase_ids(tiny.vlm, "Ann Number0"))
+    found = token_masks.spans(batch, token_masks.phrase_ids(tiny.vlm, "Ann Number0"))
     text = tiny.vlm.processor.tokenizer.decode(batch.ids[found])
     assert text == "Ann Number0 Ann Number0"
 
@@ -90,11 +90,11 @@ def test_names_are_found_at_the_start_and_within(tiny: Any) -> None:
 def test_padding_answers_and_pictures_are_told_apart(tiny: Any) -> None:
     examples = from_items(tiny.data.forget)
     batch = packed(tiny, examples)
-    image, words = tokens.pictures(batch, tiny.vlm.image_token), tokens.words(batch, tiny.vlm.image_token)
+    image, words = token_masks.pictures(batch, tiny.vlm.image_token), token_masks.words(batch, tiny.vlm.image_token)
     assert not (image & words).any()
-    assert torch.equal(image | words, tokens.real(batch))
-    assert int((~tokens.real(batch)).sum()) == int((batch.ids == tiny.vlm.pad_id).sum())
-    answers = tokens.answers(batch)
+    assert torch.equal(image | words, token_masks.real(batch))
+    assert int((~token_masks.real(batch)).sum()) == int((batch.ids == tiny.vlm.pad_id).sum())
+    answers = token_masks.answers(batch)
     assert int(answers.sum()) == len(batch.target)
     assert sorted(batch.ids[answers].tolist()) == sorted(batch.target.tolist())
 
@@ -122,7 +122,7 @@ def test_the_size_is_relative_to_the_hidden_states_and_the_pattern_fixed(tiny: A
     noise = embedding_noise.Noise(tiny.vlm, 2.0, relative=True, seed=0)
 
     def change(batch: Any, hidden: Any) -> Any:
-        where = tokens.pictures(batch, tiny.vlm.image_token)
+        where = token_masks.pictures(batch, tiny.vlm.image_token)
         noised = noise.add(batch, hidden, where)
         assert torch.equal(noised[~where], hidden[~where])
         added.append(((noised - hidden)[where], hidden[where].std()))

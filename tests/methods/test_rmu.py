@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.methods.rmu import RmuConfig, direction
-from smllmun_bench.methods.shared.listening import listening
+from smllmun_bench.methods.shared.answer_states import answer_states
 from smllmun_bench.models.parts import decoder_layers
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.config import TrainingConfig
@@ -46,7 +46,7 @@ def test_u_is_a_positive_unit_vector_of_its_seed() -> None:
 def test_states_are_those_of_the_answer_tokens_themselves(tiny: Any) -> None:
     item = next(item for item in tiny.data.forget if not item.images)
     encoded = tiny.vlm.encode(Query(item.question), item.answer)
-    with torch.no_grad(), listening(tiny.vlm, decoder_layers(tiny.vlm, "rmu")[0]) as heard:
+    with torch.no_grad(), answer_states(tiny.vlm, decoder_layers(tiny.vlm, "rmu")[0]) as heard:
         tiny.vlm.score_answers([encoded])
         caught = heard.take()
         plain = tiny.vlm.model(torch.tensor([encoded.ids]), output_hidden_states=True).hidden_states[1]
@@ -55,7 +55,7 @@ def test_states_are_those_of_the_answer_tokens_themselves(tiny: Any) -> None:
 
 def test_packed_with_others_they_are_the_same_and_in_the_order_of_the_scores(tiny: Any, mixed: Any) -> None:
     encoded = [tiny.vlm.encode(query, answer) for query, answer in mixed]
-    with torch.no_grad(), listening(tiny.vlm, decoder_layers(tiny.vlm, "rmu")[0]) as heard:
+    with torch.no_grad(), answer_states(tiny.vlm, decoder_layers(tiny.vlm, "rmu")[0]) as heard:
         together = tiny.vlm.score_answers(encoded)
         packed = heard.take()
         for index, one in enumerate(encoded):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.shared.invented import reassigned
+from smllmun_bench.methods.shared.invented_identities import reassigned
 from smllmun_bench.methods.siu import _Masks, occurrences
 from smllmun_bench.models.vlm import Query
 from smllmun_bench.training.examples import Example

@@ -9,7 +9,7 @@ import torch
 
 from smllmun_bench.config import Frozen, apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.shared.answers import mismatched, question_type
+from smllmun_bench.methods.shared.mismatched_answers import mismatched, question_type
 from smllmun_bench.methods.sku import METHOD, SkuConfig
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.vlm import Query

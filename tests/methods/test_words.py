@@ -9,7 +9,7 @@ import pytest
 from smllmun_bench import methods
 from smllmun_bench.config import apply_overrides
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.shared.words import pattern
+from smllmun_bench.methods.shared.prompt_filters import pattern
 from smllmun_bench.models import change
 from smllmun_bench.models.change import Artifact, mechanism
 from smllmun_bench.models.vlm import Query

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.embedding_noise import at_block, score
-from smllmun_bench.methods.shared.tokens import pictures
+from smllmun_bench.methods.shared.token_masks import pictures
 from smllmun_bench.models.parts import sensitive
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.tokens import phrase_ids, spans
+from smllmun_bench.methods.shared.token_masks import phrase_ids, spans
 from smllmun_bench.models.change import Settings
 from smllmun_bench.models.hooks import BatchLayout, at_prefill, one_row_per_question
 from smllmun_bench.models.parts import decoder_layers

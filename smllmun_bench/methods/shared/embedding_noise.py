@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.tokens import pictures, words
+from smllmun_bench.methods.shared.token_masks import pictures, words
 from smllmun_bench.models.hooks import current_batch, editing
 from smllmun_bench.models.packing import Packed
 from smllmun_bench.models.parts import decoder_layers

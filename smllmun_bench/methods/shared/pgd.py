@@ -1,4 +1,4 @@
-"""Pictures that are changed too little to be seen, so that a model says what it would not."""
+"""Projected gradient descent on pixels: changes too small to be seen, after which a model says what it would not."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.masks import Mask
+from smllmun_bench.methods.shared.mask_names import Mask
 
 EPSILON = 1e-12  # on the anchor's norm; the paper's value is unknown
 

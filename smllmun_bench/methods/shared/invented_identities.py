@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.shared.answers import same_type
+from smllmun_bench.methods.shared.mismatched_answers import same_type
 
 if TYPE_CHECKING:
     from smllmun_bench.methods.base import UnlearningData

@@ -1,17 +1,15 @@
 """A relaxed null space: changes of a weight are damped along the inputs that must keep their outputs."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from smllmun_bench.methods.shared.embedding_noise import frozen, score
-from smllmun_bench.methods.shared.tokens import real
-from smllmun_bench.models.hooks import Side, current_batch, reading
+from smllmun_bench.methods.shared.token_masks import real
+from smllmun_bench.models.hooks import current_batch, reading_layers
 
 if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
@@ -66,16 +64,7 @@ def covariances(vlm: "Vlm", layers: Sequence[str], examples: Sequence["Example"]
         totals[name] = totals[name] + k.T @ k if name in totals else k.T @ k
         counts[name] += len(k)
 
-    with frozen(vlm), heard(vlm, layers, "input", take):
+    with frozen(vlm), reading_layers(vlm, layers, take, side="input"):
         for at in range(0, len(examples), batch):
             score(vlm, examples[at : at + batch])
     return {name: total / counts[name] for name, total in totals.items()}
-
-
-@contextmanager
-def heard(vlm: "Vlm", layers: Sequence[str], side: Side, listen: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Calls `listen(name, tensor)` with the input or the output of each of these layers, whenever it runs."""
-    with ExitStack() as stack:
-        for name in layers:
-            stack.enter_context(reading(vlm, vlm.model.get_submodule(name), partial(listen, name), side=side))
-        yield

@@ -1,4 +1,4 @@
-"""The names of the masks. Free of torch, so that a config can be read without it."""
+"""The names of the masks that `sculpt` knows. Apart from it, so that a config can be read without torch."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Which places of a packed batch hold what. All masks are (rows, length), True where it is so."""
+"""Masks over the tokens of a packed batch, by what stands there: (rows, length), True where it is so."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.shared.answers import question_type
+from smllmun_bench.methods.shared.mismatched_answers import question_type
 from smllmun_bench.models.vlm import Query
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _pictures(items: Sequence["Item"], photos: int) -> dict[str, list[tuple[str,
 
 def _features(vlm: "Vlm", refs: Sequence[tuple[str, ...]]) -> torch.Tensor:
     from smllmun_bench.methods.shared.embedding_noise import at_block, score
-    from smllmun_bench.methods.shared.tokens import pictures
+    from smllmun_bench.methods.shared.token_masks import pictures
     from smllmun_bench.training.examples import Example
 
     kept: list[torch.Tensor] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.tokens import real
+from smllmun_bench.methods.shared.token_masks import real
 from smllmun_bench.models.hooks import Side, current_batch, reading
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from smllmun_bench.models.vlm import Vlm
 
 
-class Heard:
+class AnswerStates:
     """What passed since the last `take`."""
 
     def __init__(self) -> None:
@@ -28,15 +28,15 @@ class Heard:
 
 
 @contextmanager
-def listening(vlm: "Vlm", block: "nn.Module") -> "Iterator[Heard]":
+def answer_states(vlm: "Vlm", block: "nn.Module") -> "Iterator[AnswerStates]":
     """Inside, every scored answer leaves the states of its own tokens (not those that predict them) at `block`."""
-    heard = Heard()
+    found = AnswerStates()
 
     def listen(states: Tensor) -> None:
         packed = vlm.current_batch
         if packed is not None:  # a batch that is scored, not one that is generated
             rows, at = packed.predict_row.to(states.device), packed.predict_at.to(states.device) + 1
-            heard.parts.append(states[rows, at])
+            found.parts.append(states[rows, at])
 
     with reading(vlm, block, listen, side="output"):
-        yield heard
+        yield found

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from smllmun_bench.errors import UserError
-from smllmun_bench.methods.shared import tokens
+from smllmun_bench.methods.shared import token_masks
 from smllmun_bench.methods.shared.embedding_noise import Noise, at_block, frozen, score
-from smllmun_bench.methods.shared.projection import heard
-from smllmun_bench.models.hooks import current_batch, editing
+from smllmun_bench.models.hooks import current_batch, editing, reading_layers
 
 if TYPE_CHECKING:
     from smllmun_bench.models.packing import Packed
@@ -39,17 +38,19 @@ def effects(
     """
     noise = Noise(vlm, size, relative=True, seed=seed)
     names = {subjects[example.key] for example in examples if example.key in subjects}
-    phrases = sorted(ids for name in names for ids in tokens.phrase_ids(vlm, name))
+    phrases = sorted(ids for name in names for ids in token_masks.phrase_ids(vlm, name))
     clean: dict[str, list[Tensor]] = {name: [] for name in layers}
 
     def marked(packed: "Packed") -> Tensor:
-        return tokens.pictures(packed, vlm.image_token) | (tokens.spans(packed, phrases) & ~tokens.answers(packed))
+        return token_masks.pictures(packed, vlm.image_token) | (
+            token_masks.spans(packed, phrases) & ~token_masks.answers(packed)
+        )
 
     def corrupt(packed: "Packed", hidden: Tensor) -> Tensor:
         return noise.add(packed, hidden, marked(packed))
 
     with frozen(vlm):
-        with heard(vlm, layers, "output", lambda name, output: clean[name].append(output)):
+        with reading_layers(vlm, layers, lambda name, output: clean[name].append(output), side="output"):
             score(vlm, examples)
         with at_block(vlm, 0, method, corrupt):
             base = score(vlm, examples).means().exp()
@@ -90,7 +91,7 @@ def last_of_prompts(packed: "Packed") -> Tensor:
     """Where the first token of each answer is predicted."""
     predicts = torch.zeros_like(packed.ids, dtype=torch.bool)
     predicts[packed.predict_row, packed.predict_at] = True
-    return predicts & ~tokens.answers(packed)
+    return predicts & ~token_masks.answers(packed)
 
 
 def best_window(found: Sequence[float], width: int) -> int:

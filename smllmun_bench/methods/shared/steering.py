@@ -1,4 +1,4 @@
-"""The algebra of MLLMEraser in float64, and its steering.
+"""MLLMEraser: gate and direction by its algebra in float64, and the steering of hidden states by them.
 
 The published matrix W_l = P Δ with P = Q Qᵀ and
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from smllmun_bench.methods.shared.states import last
+from smllmun_bench.methods.shared.prompt_states import last
 from smllmun_bench.models.change import Settings
 from smllmun_bench.models.hooks import BatchLayout, Change, at_prefill, one_row_per_question
 from smllmun_bench.models.parts import decoder_layers
