@@ -186,11 +186,9 @@ def test_unknown_names_bring_the_nearest_and_aliases_work() -> None:
 
 
 def test_every_method_has_its_card_and_every_card_its_method() -> None:
-    from smllmun_bench.methods import _files
-
     folder = Path(__file__).parents[2] / "docs" / "methods"
     cards = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.md") if path.stem != "README"}
-    assert sorted(cards) == sorted(_files())
+    assert sorted(cards) == sorted(methods.CATALOGUE.files())
     for name, text in cards.items():
         assert text.startswith(f"# {name}")
         assert f"fidelity: `{methods.get(name).fidelity}`" in text
