@@ -5,7 +5,8 @@ memory. An attack therefore says nothing about success: it gives questions, a ch
 `experiments.attack` holds the three models against each other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
@@ -106,13 +107,15 @@ class WeightAttack(Protocol[C]):
     def changes(self, vlm: "Vlm", data: AttackData, config: C) -> "Iterator[tuple[str, Artifact]]": ...
 
 
+OpenReference = Callable[[str], "AbstractContextManager[Vlm]"]
+"""Opens `target` or `gold`; only one model is held at a time, so what is attacked must be read before."""
+
+
 @runtime_checkable
 class Probe(Protocol[C]):
     """Reads the model: a figure in [0, 1] for each item, 1 = as much as a model that knows it."""
 
-    def figures(
-        self, vlm: "Vlm", references: "Mapping[str, Vlm]", data: AttackData, config: C
-    ) -> Mapping[str, float]: ...
+    def figures(self, vlm: "Vlm", references: "OpenReference", data: AttackData, config: C) -> Mapping[str, float]: ...
 
 
 Attack = Any

@@ -19,7 +19,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.store import atomic
 
 COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
-    "run", "score", "show", "compare", "leaderboard", "agree", "regress", "tune", "metaeval", "sanity",
+    "run", "score", "show", "compare", "attack", "leaderboard", "agree", "regress", "tune", "metaeval", "sanity",
     "methods", "tasks", "validate",
     "export",
 )  # fmt: skip

@@ -16,7 +16,7 @@ from smllmun_bench.tasks import TaskSpec
 
 VERSIONS = {
     "pretrain": 2, "align": 2, "join": 1, "memorise": 1, "learn": 1, "merge": 1,
-    "adapter": 2, "unlearn": 2, "predict": 3, "stop": 2,
+    "adapter": 2, "unlearn": 2, "predict": 3, "stop": 2, "attack": 1,
 }  # fmt: skip
 
 Watch = Callable[[str, int], Any]

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import create_model
+from pydantic import ValidationError, create_model
 
 from smllmun_bench import methods
 from smllmun_bench.config import Frozen, apply_overrides, read_yaml
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.methods.base import Method, MethodConfig
 from smllmun_bench.resources import shipped
+from smllmun_bench.results.manifest import RunManifest
 
 SelectedOn = Literal["", "validation", "test", "by hand"]
 """Whose scores chose the settings. Nothing: nobody's here, as for published values. `test` taints a row."""
@@ -60,6 +61,23 @@ def choose(name: str, model: str, settings: tuple[str, ...] = ()) -> Chosen:
     if settings and selected_on != "test":  # what is chosen by hand on top does not take that stamp away
         selected_on = "by hand"
     return Chosen(f"{method.name}@{variant}" if variant else method.name, method, config, source, selected_on)
+
+
+def of_run(manifest: RunManifest) -> Chosen:
+    """The method and settings of a run that is on disk, whatever recipes say by now. Raises UserError."""
+    plain, _, _ = manifest.label.partition("@")
+    method = methods.get(plain, where=f"run {manifest.run_id}")
+    try:
+        config = method.config.model_validate(manifest.config)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"its settings are not those of {plain!r} any more: {first['msg']}",
+            where=f"run {manifest.run_id}, key 'config.{key}'",
+            fix="the run once more",
+        ) from None
+    return Chosen(manifest.label, method, config, manifest.recipe_source)
 
 
 def variants(method: str) -> list[str]:

@@ -1,9 +1,10 @@
 """Predicting: what every model of a run is asked, and the predictions of a model as a stage and of a list of items."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_uppercase
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from smllmun_bench import runtime
@@ -167,8 +168,9 @@ def predict_items(
     run_id: str,
     batch_size: int,
     on_done: Callable[[int], None] = lambda n: None,
+    prefills: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Prediction]:
-    """One prediction per item, in the order of the items.
+    """One prediction per item, in the order of the items; `prefills` begins the answers to some, by item id.
 
     Choices that are answered by log-probability are scored teacher-forced, not generated, and so are passages: these
     get the log-probabilities of their tokens without EOS, for the text goes on in its book. Open memory questions get
@@ -176,7 +178,7 @@ def predict_items(
     """
     generated = [item for item in items if not _scored_only(item, task)]
     generations = vlm.generate(
-        [query_of(item, task) for item in generated],
+        [_begun(query_of(item, task), prefills.get(item.item_id, "")) for item in generated],
         max_new_tokens=task.generation.max_new_tokens,
         batch_size=batch_size,
         on_done=on_done,
@@ -199,6 +201,10 @@ def predict_items(
             )
         )
     return predictions
+
+
+def _begun(query: Query, prefill: str) -> Query:
+    return replace(query, prefill=prefill) if prefill else query
 
 
 def _scored_only(item: Item, task: TaskSpec) -> bool:
