@@ -74,9 +74,7 @@ def _same(manifests: "list[RunManifest]") -> "RunManifest":
 
     settings = {(m.model, m.task, m.forget_ratio, m.fold) for m in manifests}
     if len(settings) > 1:
-        raise UserError(
-            "runs of different models, tasks, ratios or folds", where="RUN", fix="one call for each"
-        )
+        raise UserError("runs of different models, tasks, ratios or folds", where="RUN", fix="one call for each")
     return manifests[0]
 
 

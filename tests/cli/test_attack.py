@@ -1,0 +1,54 @@
+"""Attacks from the command line on a nano run: the same for target, gold and the method, and what exceeds gold."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from smllmun_bench.cli.main import app
+
+NANO = ("--model", "nano", "--task", "smllmun-nano", "--set", "training.steps=2", "-L", "30")
+
+NUMBERS = r"(\S+)\s+(\S+)\s+(\S+)\s+(\S+) \[(\S+), (\S+)\]"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "160"})
+
+
+@pytest.fixture(scope="module")
+def run(nano_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A store and the folder of a run of `ga` in it."""
+    store = Path(shutil.copytree(nano_store, tmp_path_factory.mktemp("attack") / "store"))
+    output = store.parent / "runs"
+    result = invoke("run", "-m", "ga", *NANO, "--store", store, "--output", output)
+    assert result.exit_code == 0, result.output
+    return store, next(output.glob("ga-nano-*"))
+
+
+def test_every_point_has_target_gold_method_and_an_excess_with_its_interval(run: tuple[Path, Path]) -> None:
+    store, folder = run
+    result = invoke("attack", folder, "--attack", "prefilled,choice,quantise", "-L", "30", "--store", store)
+    assert result.exit_code == 0, result.output
+    for start in ("prefilled", "choice", r"quantise\s+8 bit", r"quantise\s+4 bit"):
+        row = re.search(
+            rf"^\s*{start}\s+ga\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+) \[(\S+), (\S+)\]", result.stdout, re.MULTILINE
+        )
+        assert row is not None, start
+        target, gold, known, excess, low, high = map(float, row.groups())
+        assert all(0 <= value <= 1 for value in (target, gold, known))
+        assert excess == pytest.approx(known - gold, abs=0.0011)
+        assert low <= excess <= high
+
+
+def test_an_unknown_attack_and_a_reference_are_one_message_each(run: tuple[Path, Path]) -> None:
+    store, folder = run
+    unknown = invoke("attack", folder, "--attack", "quantize", "--store", store)
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert "unknown attack 'quantize'" in unknown.stderr
+    assert "'quantise'" in unknown.stderr
+    gold = invoke("attack", next(folder.parent.glob("gold-*")), "--store", store)
+    assert gold.exit_code == 2
+    assert "name the run of a method" in gold.stderr
