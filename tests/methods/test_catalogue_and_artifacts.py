@@ -1,5 +1,7 @@
 """Plug-ins that do not fit are refused by name; an artifact adds exactly what it holds."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -138,3 +140,22 @@ def test_a_broken_package_costs_its_own_name_alone(monkeypatch):
         methods.get("theirs")
     with pytest.raises(UserError, match="unknown method 'smaf'"):
         methods.get("smaf")
+
+
+def test_listing_methods_with_their_settings_and_needs_imports_no_torch():
+    script = (
+        "import sys\n"
+        "from smllmun_bench import methods\n"
+        "for name in methods.names():\n"
+        "    method = methods.get(name)\n"
+        "    method.config().needed(method.needs)\n"
+        "print([name for name in ('torch', 'transformers', 'pandas') if name in sys.modules])\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("setting", ["radius=0", "radius=-0.1", "step=0", "steps=0", "steps=-3"])
+def test_pixels_that_would_never_change_are_refused_with_the_settings(setting):
+    with pytest.raises(UserError, match=setting.partition("=")[0]):
+        apply_overrides(methods.get("mllmeraser").config(), ["pgd={}", f"pgd.{setting}"])

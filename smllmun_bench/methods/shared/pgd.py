@@ -3,25 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from pydantic import PositiveFloat, PositiveInt
 
 from smllmun_bench.config import Frozen
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.parts import sensitive
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from smllmun_bench.models.vlm import Query, Vlm
 
-Pixels = Mapping[tuple[str, ...], dict[str, Tensor]]
+Pixels = Mapping[tuple[str, ...], "dict[str, Tensor]"]
 
 
 class Pgd(Frozen):
     """Projected gradient descent on pixels in [0, 1]; `radius` bounds the largest change of any of them."""
 
-    radius: float = 16 / 255
-    step: float = 1 / 255
-    steps: int = 40
+    radius: PositiveFloat = 16 / 255
+    step: PositiveFloat = 1 / 255
+    steps: PositiveInt = 40
 
 
 def perturbed(vlm: "Vlm", pairs: "Sequence[tuple[Query, str]]", settings: Pgd, method: str) -> Pixels:
@@ -29,6 +30,8 @@ def perturbed(vlm: "Vlm", pairs: "Sequence[tuple[Query, str]]", settings: Pgd, m
 
     Minimises the mean NLL of the answers by δ ← clip(δ − step · sign ∇). Each picture may occur in one query only.
     """
+    import torch
+
     images = [query.images for query, _ in pairs]
     clean = {group: vlm.bank.pixels([group], vlm.device, vlm.dtype) for group in images}
     mean, std = _statistics(vlm, method)
@@ -59,11 +62,13 @@ def perturbed(vlm: "Vlm", pairs: "Sequence[tuple[Query, str]]", settings: Pgd, m
     return {group: {k: v.cpu() for k, v in part.items()} for group, part in _shown(clean, deltas).items()}
 
 
-def _shown(clean: Pixels, deltas: Mapping[tuple[str, ...], Tensor]) -> Pixels:
+def _shown(clean: Pixels, deltas: "Mapping[tuple[str, ...], Tensor]") -> Pixels:
     return {group: part | {"pixel_values": part["pixel_values"] + deltas[group]} for group, part in clean.items()}
 
 
-def _statistics(vlm: "Vlm", method: str) -> tuple[Tensor, Tensor]:
+def _statistics(vlm: "Vlm", method: str) -> "tuple[Tensor, Tensor]":
+    import torch
+
     prepare = vlm.processor.image_processor
     mean, std = getattr(prepare, "image_mean", None), getattr(prepare, "image_std", None)
     if mean is None or std is None:
@@ -74,7 +79,7 @@ def _statistics(vlm: "Vlm", method: str) -> tuple[Tensor, Tensor]:
     return tuple(torch.tensor(values, device=vlm.device, dtype=vlm.dtype) for values in (mean, std))  # type: ignore[return-value]
 
 
-def _per_channel(values: Tensor, pixels: Tensor) -> Tensor:
+def _per_channel(values: "Tensor", pixels: "Tensor") -> "Tensor":
     """One number per channel, in a shape that goes with (…, channels, height, width) or with flat patches of it."""
     if pixels.ndim >= 4:
         return values[:, None, None]
