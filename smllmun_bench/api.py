@@ -1,5 +1,6 @@
 """What a notebook calls: run methods, read runs, tables as data frames. Thin over the rooms below; prints nothing."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,9 +51,8 @@ def run(
     Raises UserError. A method whose training fails is a folder whose manifest says so.
     """
     from smllmun_bench.experiments.run import run as run_all
-    from smllmun_bench.experiments.session import RunOptions, fill_store, open_session, stay_offline
+    from smllmun_bench.experiments.session import RunOptions, fill_store, open_session, record, stay_offline
     from smllmun_bench.store.atomic import writable_folder
-    from smllmun_bench.store.upkeep import record_run
 
     if not online:
         stay_offline()
@@ -64,7 +64,8 @@ def run(
     session = open_session(asked)
     fill_store(session, asked, [(choice, seed) for choice in chosen for seed in which], jobs)
     finished = [done.as_run() for done in run_all(session.context, chosen, which, session.percent, folder)]
-    record_run(session.context.store, session.context.task.name, [event.key for event in session.events])
+    if why_not := record(session, session.context.task.name):
+        warnings.warn(why_not, stacklevel=2)
     return finished
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from smllmun_bench.experiments import session as recording
 from smllmun_bench.experiments.session import (
     RunOptions,
     Session,
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
     from smllmun_bench.store.store import StageEvent
 
 __all__ = [
-    "RunOptions", "Session", "fill_store", "open_context", "open_quietly", "open_store", "open_task", "stay_offline",
+    "RunOptions", "Session", "fill_store", "open_context", "open_quietly", "open_store", "open_task", "record",
+    "stay_offline",
 ]  # fmt: skip
+
+
+def record(session: Session, slug: str) -> None:
+    """Note in the store what was used, so that `store gc` spares it."""
+    if why_not := recording.record(session, slug):
+        sys.stderr.write(f"note: {why_not}\n")
 
 
 def open_context(options: RunOptions, console: "Console") -> Session:

@@ -22,7 +22,7 @@ def metaeval(
 ) -> None:
     """Rank metrics by faithfulness (pools of models) and robustness (relearning, quantisation)."""
     from smllmun_bench.cli import _options
-    from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
+    from smllmun_bench.cli._session import RunOptions, open_context, record, stay_offline
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
     from smllmun_bench.experiments.metaeval import Pools, metaeval, values_csv
@@ -41,6 +41,7 @@ def metaeval(
     session = open_context(RunOptions(model, task, forget_ratio, store=store, device=device, quiet=quiet), console)
     context = session.context
     findings = metaeval(context, chosen, Pools(size=pool), bits=bits)
+    record(session, f"metaeval-{context.task.name}")
     lines = [
         (v.metric, *(_number(value) for value in (v.overall, v.faithfulness, v.relearning, v.quantisation)))
         for v in findings.verdicts

@@ -74,7 +74,7 @@ def run(
 ) -> None:
     """Run methods on a task and compare them with base, target and gold."""
     from smllmun_bench import runtime
-    from smllmun_bench.cli._session import RunOptions, fill_store, open_context, stay_offline
+    from smllmun_bench.cli._session import RunOptions, fill_store, open_context, record, stay_offline
     from smllmun_bench.report.console import make_console
     from smllmun_bench.stages import method_recipes
     from smllmun_bench.store.atomic import writable_file, writable_folder
@@ -99,22 +99,11 @@ def run(
     if runtime.rank() > 0:
         return
     shut = _show(console, session, finished, output, csv)
-    _record(session, chosen)
+    record(session, f"{session.context.task.name}-{'-'.join(choice.label for choice in chosen)}")
     if strict and shut:
         typer.echo(f"strict: {'; '.join(shut)}", err=True)
     if any(part.manifest.status == "failed" for part in finished) or (strict and shut):
         raise typer.Exit(1)
-
-
-def _record(session: "Session", chosen: "list[Chosen]") -> None:
-    """Note what this run used; a store that cannot be written serves all the same."""
-    from smllmun_bench.store.upkeep import record_run
-
-    slug = f"{session.context.task.name}-{'-'.join(choice.label for choice in chosen)}"
-    try:
-        record_run(session.context.store, slug, [event.key for event in session.events])
-    except UserError as error:
-        typer.echo(f"note: not recorded in the store, so `smllmun-bench store gc` does not know it: {error}", err=True)
 
 
 def _finished(

@@ -53,7 +53,7 @@ def tune(
 
     Test people are never asked.
     """
-    from smllmun_bench.cli._session import RunOptions, fill_store, open_context, stay_offline
+    from smllmun_bench.cli._session import RunOptions, fill_store, open_context, record, stay_offline
     from smllmun_bench.errors import UserError
     from smllmun_bench.experiments import tuning
     from smllmun_bench.report.console import make_console
@@ -78,6 +78,7 @@ def tune(
         elif write:
             command = f"smllmun-bench tune --method {start.method.name} {typed}"
             _write(start, tried[0], session.context.card.name, command, fold)
+    record(session, f"tune-{session.context.task.name}")
     console.print(tuning.NOTE if fold is Fold.VALIDATION else tuning.TEST_NOTE)
     if hopeless:
         raise UserError("no point of the space has a defined overall score", where=f"method {', '.join(hopeless)}")

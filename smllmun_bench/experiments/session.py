@@ -171,6 +171,17 @@ def fill_store(
         sweep(session.context.store)  # what workers that were stopped had begun
 
 
+def record(session: Session, slug: str) -> str:
+    """Note in the store what the session used, so that `gc` spares it; gives why not, if it cannot be written."""
+    from smllmun_bench.store.upkeep import record_run
+
+    try:
+        record_run(session.context.store, slug, [event.key for event in session.events])
+    except UserError as error:  # what is in it serves all the same
+        return f"not recorded in the store, so `smllmun-bench store gc` does not know it: {error}"
+    return ""
+
+
 def stay_offline() -> None:
     """No look at the hub: what is not on this machine is an error at once, not a timeout."""
     os.environ["HF_HUB_OFFLINE"] = "1"

@@ -4,14 +4,16 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
 from smllmun_bench.errors import UserError
+from smllmun_bench.experiments.session import Session, record
 from smllmun_bench.store import upkeep
-from smllmun_bench.store.store import Request, Store, StoredStage
+from smllmun_bench.store.store import Action, Request, StageEvent, Store, StoredStage
 
 TRAIN = Request("train", 1, {"lr": 0.1})
 
@@ -132,3 +134,13 @@ def test_leftovers_of_dead_processes_are_swept_and_those_of_live_ones_not(store:
         os.utime(path, (time.time() - 60, time.time() - 60))
     upkeep.sweep(store)
     assert [path.exists() for path in (dead, alive, fresh, locks / "abc.holder")] == [False, True, True, False]
+
+
+def test_a_session_notes_what_it_used_or_says_why_not(store: Store) -> None:
+    entry = seeded(store, 0)
+    event = StageEvent("unlearn", entry.key, Action.REUSED, 0.0)
+    context = SimpleNamespace(store=store)
+    assert record(Session(context, 5, [event]), "npo") == ""  # type: ignore[arg-type]
+    assert upkeep.recorded_keys(store) == {entry.key}
+    context = SimpleNamespace(store=Store(Path("/dev/null/x")))
+    assert "not recorded in the store" in record(Session(context, 5, [event]), "npo")  # type: ignore[arg-type]
