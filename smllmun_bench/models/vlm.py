@@ -4,8 +4,8 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import torch
 from PIL import Image
@@ -23,6 +23,7 @@ from smllmun_bench.models.prompt_filter import PromptFilter
 from smllmun_bench.models.vision import FeatureBank
 
 __all__ = ["AnswerScores", "Generation", "ImageSource", "Query", "Reader", "Vlm", "finished"]
+Labels = Literal["answer", "all"]
 PACKED_TOKENS = 256  # of a row, or beside a longer image: long enough for several questions, short for dense masks
 
 
@@ -114,6 +115,7 @@ class Vlm:
         self.edits: tuple[Edit, ...] = ()  # set by `hooks.editing`
         self.recomputing = False  # set by `hooks.recomputation`: a part of a pass runs once more, for its gradients
         self.rounding = False  # set by `rounded`
+        self.labels: Labels = "answer"  # set by `labelled`
         self.prompt_filters: tuple[PromptFilter, ...] = ()  # set by `prompt_filter.filtering`
         self.bank = bank if bank is not None else FeatureBank(processor, source, self.image_token)
         reader = Reader.of(processor, self.family, self.image_token, model.generation_config.eos_token_id)
@@ -136,7 +138,11 @@ class Vlm:
         for prompt_filter in self.prompt_filters:
             query = prompt_filter.rewrite(query)
         sizes = tuple(self.bank.size(ref) for ref in query.images)
-        return self.encoder.encode(query.question, answer, query.images, sizes, query.prefill)
+        encoded = self.encoder.encode(query.question, answer, query.images, sizes, query.prefill)
+        if answer is None or self.labels == "answer":
+            return encoded
+        # The first token after the picture is not predicted: the picture's last one, which could, is shared.
+        return replace(encoded, answer_start=prefix_length(encoded, self.image_token) + 1)
 
     @torch.inference_mode()
     def generate(
@@ -295,6 +301,16 @@ class Vlm:
     def score_pairs(self, pairs: Sequence[tuple[Query, str]]) -> AnswerScores:
         """Questions with their answers, encoded and scored teacher-forced in one forward pass (`score_answers`)."""
         return self.score_answers([self.encode(query, answer) for query, answer in pairs])
+
+    @contextmanager
+    def labelled(self, wanted: Labels) -> Iterator[None]:
+        """Inside, with `all`, the whole text after the picture is scored as an answer is, question and template included."""
+        before = self.labels
+        self.labels = wanted
+        try:
+            yield
+        finally:
+            self.labels = before
 
     def score_answers(self, encoded: Sequence[Encoded], *, share_questions: bool = False) -> AnswerScores:
         """One forward pass over the answers of `encoded`; keeps the graph when gradients are on.

@@ -28,7 +28,7 @@ def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: M
             vlm = context.loader.get(start)
             data = unlearning_data(context, start, seed, config.needed(method.needs), stop.step if stop else None)
             progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
-            with vlm.rounded(config.training.autocast):  # what is held against it is rounded as training is
+            with vlm.rounded(config.training.autocast), vlm.labelled(config.training.labels):  # references as well
                 artifact = method.fit(vlm, data, config, progress)
         if stop is not None:
             told = {"stopped_at": float(stop.step), "matched_forgetting": float(stop.reached)}

@@ -60,6 +60,9 @@ class TrainingConfig(Frozen):
     # Left out of dumps where they are not used: finished stages keep their keys.
     # Steps at first in which such a stream has no images: facts are learnt by name before they are asked by picture.
     text_first: NonNegativeInt = Field(default=0, exclude_if=lambda value: not value)
+    # What a loss is taken over: the tokens of the answer with EOS, or all text after the picture, question included, as
+    # MLLMU-Bench's and MMUnlearner's code has it; reference log-probabilities and saliency with it.
+    labels: Literal["answer", "all"] = Field(default="answer", exclude_if=lambda value: value == "answer")
     l1: L1 | None = Field(default=None, exclude_if=lambda value: value is None)
     stop: Stop = Field(default=Stop(), exclude_if=lambda value: value == Stop())
     # Compute activations twice and keep them never: the same update, far less memory, a third more time.

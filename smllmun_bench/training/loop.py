@@ -91,7 +91,8 @@ class LoopHooks:
     state; the loss then sees one stream at a time. `filter_update(stream, parameter, change)` gives what is left of the
     change that the optimiser has just made (of all streams: "") to that parameter: editing gradients instead would not
     do, since Adam rescales them. `start` may move the trained weights, by name, before the first step.
-    `extra_streams` makes further streams out of a batch, say another answer to the very questions that it asks.
+    `active` names the streams that take part in a step (from 0); without it all do. `extra_streams` makes further
+    streams out of a batch, say another answer to the very questions that it asks.
     """
 
     only: Collection[str] | None = None
@@ -99,6 +100,7 @@ class LoopHooks:
     filter_update: Callable[[str, str, Tensor], Tensor] | None = None
     start: Callable[[Mapping[str, torch.nn.Parameter]], None] | None = None
     extra_streams: Callable[[Mapping[str, Sequence[Example]]], Mapping[str, Sequence[Example]]] | None = None
+    active: Callable[[int], Collection[str]] | None = None
 
 
 def train(
@@ -187,7 +189,7 @@ class _Stepper:
         return figures
 
     def _terms(self, batch: Mapping[str, Sequence[Example]]) -> dict[str, Tensor]:
-        with self.vlm.rounded(self.config.autocast):
+        with self.vlm.rounded(self.config.autocast), self.vlm.labelled(self.config.labels):
             terms = dict(self.loss(_score(self.vlm, batch)))
         if self.config.l1 is not None:
             terms["l1"] = self.config.l1.weight * self.taken.size(self.config.l1)
@@ -231,6 +233,8 @@ def _batches(
     upcoming = _take(supply)
     for step in range(steps):
         batch, upcoming = upcoming, _take(supply) if step + 1 < steps else {}
+        if hooks.active is not None:
+            batch = {name: batch[name] for name in hooks.active(step)}
         expect(example.images for examples in upcoming.values() for example in parallel.share(examples))
         yield batch | dict(hooks.extra_streams(batch)) if hooks.extra_streams is not None else batch
 
