@@ -304,7 +304,7 @@ class Vlm:
 
     @contextmanager
     def labelled(self, wanted: Labels) -> Iterator[None]:
-        """Inside, with `all`, the whole text after the picture is scored as an answer is, question and template included."""
+        """Inside, with `all`, the whole text after the picture is scored as an answer is, the question included."""
         before = self.labels
         self.labels = wanted
         try:
