@@ -32,7 +32,7 @@ def attack(
     """Attack target, gold and the runs' models alike; what exceeds gold is residual memory."""
     from smllmun_bench import attacks as catalogue
     from smllmun_bench import stages
-    from smllmun_bench.cli._session import RunOptions, open_context, stay_offline
+    from smllmun_bench.cli._session import RunOptions, open_context, record, stay_offline
     from smllmun_bench.errors import UserError
     from smllmun_bench.experiments import attack as logic
     from smllmun_bench.report.console import make_console
@@ -62,9 +62,11 @@ def attack(
         quiet=quiet,
         data=data,
     )
-    context = open_context(options, console).context
+    session = open_context(options, console)
+    context = session.context
     references = stages.references(context)
     found = list(logic.attack(context, references, wanted, logic.subjects(context, references, chosen)))
+    record(session, f"attack-{context.task.name}")
     _show(console, f"{context.task.name} · {context.card.name}", logic.corrected(found))
 
 

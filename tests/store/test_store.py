@@ -87,7 +87,7 @@ def test_a_failing_make_leaves_nothing(store: Store, failure: BaseException) -> 
 CHILD = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
-    sys.path.insert(0, sys.argv[3])
+    sys.path[:0] = [sys.argv[3], sys.argv[3] + "/../helpers"]
     from test_store import REQUEST, make
     from smllmun_bench.store.store import Store
     def die(step):
