@@ -27,6 +27,8 @@ def leaderboard(
         raise UserError("there is no finished run", where=str(folder), fix="smllmun-bench run --method smfa")
     found, older = standings(fit)
     rows = rank(standing.row for standing in found)
+    if csv is not None:
+        atomic_write(csv, to_csv(rows))
     console = make_console()
     for table in leaderboard_tables(rows):
         console.print(table)
@@ -37,7 +39,6 @@ def leaderboard(
     if versions := mixed_versions(rows):
         console.print(f"these rows come from versions {', '.join(versions)}: their scores may not compare")
     if csv is not None:
-        atomic_write(csv, to_csv(rows))
         typer.echo(f"leaderboard  {csv}")
     if plot is not None:
         from smllmun_bench.report.frontier import draw

@@ -1,7 +1,7 @@
 """`smllmun-bench`: the commands, and the one place where errors become text and exit codes.
 
-0: done; 1: done, and something did not hold (a method failed, a score moved); 2: bad input; 130: interrupted; 143, 129:
-stopped by SIGTERM, by SIGHUP.
+0: done; 1: done, and something did not hold (a method failed, a score moved, the output could not be written); 2: bad
+input; 130: interrupted; 143, 129: stopped by SIGTERM, by SIGHUP.
 """
 
 import signal
@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from smllmun_bench import __version__, runtime
 from smllmun_bench.cli._network import no_network
 from smllmun_bench.errors import UserError
+from smllmun_bench.report.output import escaped_output
 from smllmun_bench.store import atomic
 
 COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
@@ -48,6 +49,19 @@ class _Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         parsed: list[str] = super().parse_args(ctx, dashed(args))
         return parsed
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """The output passes one door; whatever could not be printed, the work was done."""
+        with escaped_output() as output:
+            try:
+                return super().main(*args, **options)
+            except SystemExit as stop:
+                if (failure := output.lost()) is None:
+                    raise
+                output.discard()
+                if not isinstance(failure, BrokenPipeError):  # `| head` has what it wants
+                    sys.stderr.write(f"error: the output cannot be written: {failure.strerror or failure}\n")
+                raise SystemExit(stop.code or 1) from None
 
     def invoke(self, ctx: Any) -> Any:
         asked = "--online" in [*getattr(ctx, "_protected_args", ()), *ctx.args]

@@ -42,6 +42,8 @@ def metaeval(
     context = session.context
     findings = metaeval(context, chosen, Pools(size=pool), bits=bits)
     record(session, f"metaeval-{context.task.name}")
+    if csv is not None:
+        atomic_write(csv, values_csv(findings))
     lines = [
         (v.metric, *(_number(value) for value in (v.overall, v.faithfulness, v.relearning, v.quantisation)))
         for v in findings.verdicts
@@ -51,7 +53,6 @@ def metaeval(
     console.print(lines_table(title, columns, lines))
     console.print("Faithfulness .5: cannot tell who saw the facts. Overall: harmonic mean with the mean robustness.")
     if csv is not None:
-        atomic_write(csv, values_csv(findings))
         typer.echo(f"values  {csv}")
 
 

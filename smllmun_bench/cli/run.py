@@ -98,8 +98,8 @@ def run(
     finished = _finished(session, chosen, which, output, strict=strict)
     if runtime.rank() > 0:
         return
-    shut = _show(console, session, finished, output, csv)
     record(session, f"{session.context.task.name}-{'-'.join(choice.label for choice in chosen)}")
+    shut = _show(console, session, finished, output, csv)
     if strict and shut:
         typer.echo(f"strict: {'; '.join(shut)}", err=True)
     if any(part.manifest.status == "failed" for part in finished) or (strict and shut):
@@ -156,12 +156,12 @@ def _show(
     from smllmun_bench.results.leaderboard import standings
 
     rows, out = standings([part.as_run() for part in finished])
+    path = _write_csv(rows, finished, csv or output / "leaderboard.csv")  # before anything that may fail to be printed
     _show_scores(console, session, rows)
     _show_notes(console, rows, finished)
     for left in out:
         console.print(f"{left.run.manifest.label}: {left.why}", soft_wrap=True, style="red")
     console.print(stages_table(_worth_telling(session.events)))
-    path = _write_csv(rows, finished, csv or output / "leaderboard.csv")
     for place in [part.folder for part in finished] if len(finished) <= FEW else [output]:
         typer.echo(f"run          {place}")
     if path is not None:

@@ -29,9 +29,12 @@ def parts_of(run: RunFolder, store: Store, base: str | None = None) -> Parts:
     Raises:
         UserError: the run failed, or one of the two is nowhere to be found.
     """
-    manifest = run.manifest
+    manifest, where = run.manifest, str(run.folder)
     if manifest.status == "failed":
-        raise UserError(f"the run failed, so there is no model: {manifest.error}", where=str(run.folder))
+        raise UserError(f"the run failed, so there is no model: {manifest.error}", where=where)
+    for stated, name in ((manifest.keys, "predict"), (manifest.digests, "model")):
+        if name not in stated:
+            raise UserError(f"the manifest does not say what the run was made from: {name!r} is missing", where=where)
     asked = _by_key(store, "predict", manifest.keys["predict"])
     return Parts(
         _start(manifest, store, base),

@@ -1,14 +1,17 @@
 """The console and the progress bars of every command. Text from outside is shown as it is, never as markup."""
 
 import os
-import unicodedata
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, Protocol
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.text import Text
+
+from smllmun_bench.report.output import escaped_output, visible
 
 PIPED_WIDTH = 120  # rich would fall back to 80 and cut cells with "…"
 
@@ -19,15 +22,36 @@ class Advance(Protocol):
     def __call__(self, n: float = 1, **figures: float | str) -> None: ...
 
 
+class _Console(Console):
+    """Text is escaped before it is measured; what comes as a ready-made renderable, when it is drawn."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(visible(text), **how)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
 def make_console(
     *, quiet: bool = False, stderr: bool = False, width: int | None = None, file: IO[str] | None = None
 ) -> Console:
-    """A console on which `[forget]` and `:smile:` are printed as they stand.
+    """A console on which `[forget]` and `:smile:` are printed as they stand, and control characters written out.
 
     `quiet` prints nothing. Without a terminal the width is `width`, else $COLUMNS, else 120; on one, its own.
     """
-    console = Console(
-        quiet=quiet, stderr=stderr, width=width, file=file, markup=False, emoji=False, highlight=False, soft_wrap=False
+    stream = file or (sys.stderr if stderr else sys.stdout)
+    while proxied := getattr(stream, "rich_proxied_file", None):
+        stream = proxied
+    console = _Console(
+        quiet=quiet,
+        stderr=stderr,
+        width=width,
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=False,
     )
     if width is None and not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console.width = PIPED_WIDTH
@@ -39,13 +63,7 @@ def plain(value: object, style: str = "") -> Text:
 
     Those are written out (`\\x1b`), so that an answer cannot move the cursor or colour the rest of the screen.
     """
-    return Text("".join(_visible(character) for character in str(value)), style=style)
-
-
-def _visible(character: str) -> str:
-    turns = "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"  # right-to-left overrides
-    hidden = turns or (unicodedata.category(character) in ("Cc", "Cs") and character != "\n")
-    return character.encode("unicode_escape").decode() if hidden else character
+    return Text(visible(str(value)), style=style)
 
 
 class Bars:
@@ -55,6 +73,7 @@ class Bars:
         self._console = console
         self._silent = quiet or console.quiet or not console.is_terminal
         self._display: Progress | None = None
+        self._door = ExitStack()
         self._open = 0
 
     @contextmanager
@@ -66,6 +85,7 @@ class Bars:
         if self._display is None:
             self._display = _display(self._console)
             self._display.start()
+            self._door.enter_context(escaped_output())  # rich takes over stdout, and would obey what is printed
         display = self._display
         self._open += 1
         bar = display.add_task(description, total=total, figures="")
@@ -82,6 +102,7 @@ class Bars:
             self._open -= 1
             if self._open == 0:  # also after an error or Ctrl-C: the terminal gets its cursor back
                 self._display = None
+                self._door.close()
                 display.stop()
 
 
