@@ -75,22 +75,19 @@ def runs(folder: str | Path = RUNS) -> list[RunFolder]:
 
 
 def leaderboard(of: Runs = RUNS) -> "pd.DataFrame":
-    """A row per method (seeds together), best first, as in `leaderboard.csv`; `attrs["left_out"]` says what is in no
-    row, and why.
+    """A row per method (seeds together), best first, as in `leaderboard.csv`, then the interval of each column, as
+    `<column>_low` and `<column>_high`; `attrs["left_out"]` says what is in no row, and why.
 
     Of a folder, what may be published: all items, the test people. Of runs that are given, all that is done. Raises
     UserError where no run is finished.
     """
-    import pandas as pd
+    from smllmun_bench.results import leaderboard as board
 
-    from smllmun_bench.report.leaderboard import rank
-    from smllmun_bench.results.leaderboard import publishable, standings
-
-    fit, unfit = publishable(find_runs(Path(of))) if isinstance(of, str | Path) else (list(of), [])
-    rows, out = standings(fit)
+    fit, unfit = board.publishable(find_runs(Path(of))) if isinstance(of, str | Path) else (list(of), [])
+    rows, out = board.standings(fit)
     if not rows:
         raise UserError("there is no finished run", where=str(of), fix='run("smfa")')
-    frame = pd.DataFrame([row.model_dump(mode="json") for row in rank(standing.row for standing in rows)])
+    frame = board.frame(rows)
     frame.attrs["left_out"] = {str(left.run.folder): left.why for left in [*unfit, *out]}
     return frame
 
@@ -101,15 +98,13 @@ def compare(a: str | Path | RunFolder, b: str | Path | RunFolder, results: str |
     `attrs` has `turned` (role, state in a, state in b, how many), `flips` (a record per item) and `notes`. Raises
     UserError unless both were asked the same items of the same data.
     """
-    import pandas as pd
-
     from smllmun_bench.results import compare as comparing
 
     sides = [
         comparing.open_side(str(one.folder if isinstance(one, RunFolder) else one), Path(results)) for one in (a, b)
     ]
     found = comparing.compare(*sides)
-    frame = pd.DataFrame([asdict(column) | {"verdict": column.verdict} for column in found.columns])
+    frame = comparing.frame(found)
     frame.attrs |= {"turned": found.turned, "flips": [asdict(flip) for flip in found.flips], "notes": found.notes}
     return frame
 

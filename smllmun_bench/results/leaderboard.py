@@ -16,7 +16,7 @@ from smllmun_bench.metrics.statistics import Interval, mean
 from smllmun_bench.report.leaderboard import COLUMNS, LeaderboardRow, RowKind, rank, sort_key, table_key
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
-from smllmun_bench.results.run_folder import RunFolder, find_runs, scores_of
+from smllmun_bench.results.run_folder import RunFolder, scores_of
 from smllmun_bench.schema import Fold, Score
 from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.intervals import IdentityMeans, RowRuns, identity_means, interval, table_draws
@@ -104,12 +104,11 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
     return _tested(found), out
 
 
-def frame(folder: Path) -> "pandas.DataFrame":
-    """The leaderboard of all publishable runs below a folder, ranked: the columns of its CSV, then for each column that
-    has an interval its ends, `<column>_low` and `<column>_high`. Raises UserError as `find_runs`."""
+def frame(found: Sequence[Standing]) -> "pandas.DataFrame":
+    """The rows, ranked: the columns of the CSV, then the ends of each column's interval, `<column>_low` and
+    `<column>_high`."""
     import pandas
 
-    found, _ = standings(publishable(find_runs(folder))[0])
     ranked = pandas.DataFrame([row.model_dump(mode="json") for row in rank(s.row for s in found)], columns=COLUMNS)
     ends = [
         {"run_id": standing.row.run_id}
