@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,8 @@ def test_the_options_of_a_choice_are_weighed_together_as_alone(vlm: Any) -> None
     assert len({round(value, 5) for value in together}) == 4
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_what_is_taught_is_the_answer_and_its_end_and_no_image(vlm: Any, answer: str) -> None:
-    for query in QUERIES:
+def test_what_is_taught_is_the_answer_and_its_end_and_no_image(vlm: Any) -> None:
+    for query, answer in product(QUERIES, ANSWERS):
         prompt, whole = vlm.encode(query), vlm.encode(query, answer)
         span = whole.ids[whole.answer_start :]
         assert whole.ids[: whole.answer_start] == prompt.ids

@@ -1,5 +1,6 @@
 """Prompts are written without pixels; the ids are those that the family's own processor gives for whole pictures."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -27,12 +28,11 @@ def usual(vlm: Any, question: str, answer: str | None, sizes: tuple[tuple[int, i
     return [int(token) for token in (ids[0] if isinstance(ids[0], list) else ids)]
 
 
-@pytest.mark.parametrize("sizes", SIZES)
-def test_ids_are_those_of_the_processor(vlm: Any, sizes: tuple[tuple[int, int], ...]) -> None:
-    if vlm.family.prompt == "suffix" and not sizes:
-        pytest.skip("the processor takes no question without an image")
-    refs = tuple(f"p{number}" for number in range(len(sizes)))
-    for question in ("Who is shown here?", "Zoë 12,345 €\n\nand more"):
+def test_ids_are_those_of_the_processor(vlm: Any) -> None:
+    for sizes, question in product(SIZES, ("Who is shown here?", "Zoë 12,345 €\n\nand more")):
+        if vlm.family.prompt == "suffix" and not sizes:
+            continue  # that processor takes no question without an image
+        refs = tuple(f"p{number}" for number in range(len(sizes)))
         assert list(vlm.encoder.encode(question, None, refs, sizes).ids) == usual(vlm, question, None, sizes)
         whole = vlm.encoder.encode(question, "a nurse", refs, sizes)
         expected = usual(vlm, question, "a nurse", sizes)
