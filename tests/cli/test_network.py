@@ -103,7 +103,7 @@ def commands(answers, folder, task, out):
     yield ["run", "--model", "somebody/model", "--method", "ga", "--output", out]
     yield ["judge", answers, "--task", "pope", "--local", "somebody/model"]
     yield ["export", out, "--as", "merged"]
-    yield from (["tasks"], ["methods"], ["models", "list"], ["validate"], ["sanity", "--help"])
+    yield from (["tasks"], ["methods"], ["models", "list"], ["validate", str(task)], ["sanity", "--help"])
 
 
 def test_no_command_asks_anybody(watched, files, tmp_path):
