@@ -25,6 +25,10 @@ class UserError(Exception):
         return "\n".join(lines)
 
 
+class PassedOver(UserWarning):
+    """Something given is damaged or does not fit and was left out, so that the rest goes on; told on stderr."""
+
+
 class RunFailed(UserError):
     """The run could not be finished for a reason that is recorded with it (a model that gives NaN, say)."""
 

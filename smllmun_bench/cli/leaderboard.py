@@ -26,6 +26,8 @@ def leaderboard(
     if not fit:
         raise UserError("there is no finished run", where=str(folder), fix="smllmun-bench run --method smfa")
     found, older = standings(fit)
+    if not found:
+        raise UserError(older[0].why, where=str(older[0].run.folder), fix="another folder: here no run is left")
     rows = rank(standing.row for standing in found)
     if csv is not None:
         atomic_write(csv, to_csv(rows))
@@ -35,7 +37,9 @@ def leaderboard(
     for line in caveats(rows):
         console.print(line, soft_wrap=True)
     for left in [*out, *older]:
-        console.print(f"left out: {left.run.folder} ({left.why.splitlines()[0]})", soft_wrap=True)
+        console.print(
+            f"left out: {left.run.folder} ({', '.join(map(str.strip, left.why.splitlines()))})", soft_wrap=True
+        )
     if versions := mixed_versions(rows):
         console.print(f"these rows come from versions {', '.join(versions)}: their scores may not compare")
     if csv is not None:

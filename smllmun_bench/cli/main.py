@@ -6,7 +6,9 @@ input; 130: interrupted; 143, 129: stopped by SIGTERM, by SIGHUP.
 
 import signal
 import sys
-from contextlib import nullcontext
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -15,7 +17,7 @@ from typer.core import TyperGroup
 
 from smllmun_bench import __version__, runtime
 from smllmun_bench.cli._network import no_network
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import PassedOver, UserError
 from smllmun_bench.report.output import escaped_output
 from smllmun_bench.store import atomic
 
@@ -43,6 +45,24 @@ def _dashed(argument: str) -> str:
     return name.replace("_", "-") + equals + value if name.startswith("--") else argument
 
 
+@contextmanager
+def _told_as_lines() -> Iterator[None]:
+    """What was left out is one line each, once; other warnings are Python's business."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PassedOver)
+        others, told = warnings.showwarning, set[str]()
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if not issubclass(category, PassedOver):
+                others(message, category, *rest, **more)
+            elif str(message) not in told:
+                told.add(str(message))
+                sys.stderr.write(f"warning: {message}\n")
+
+        warnings.showwarning = show
+        yield
+
+
 class _Group(TyperGroup):
     """Errors of the person are told, not traced; a bug of ours keeps its traceback."""
 
@@ -52,7 +72,7 @@ class _Group(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """The output passes one door; whatever could not be printed, the work was done."""
-        with escaped_output() as output:
+        with escaped_output() as output, _told_as_lines():
             try:
                 return super().main(*args, **options)
             except SystemExit as stop:

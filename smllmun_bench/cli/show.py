@@ -1,11 +1,13 @@
 """`smllmun-bench show`: one run, down to its answers."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from smllmun_bench.errors import PassedOver, UserError
 from smllmun_bench.schema import Role
 
 if TYPE_CHECKING:
@@ -74,21 +76,21 @@ def _gate_and_gold(run: "RunFolder") -> "list[Table]":
 
     scores = read_scores_json(run.folder)
     tables = []
-    if gate := scores.get("gate"):
+    if gate := scores.gate:
         columns = ("column", "against", "target", "other", "difference", "from", "to", "")
         lines = [
             (
-                *(check["column"], check["against"], f"{check['target']:.3f}", f"{check['other']:.3f}"),
-                *(f"{number:+.3f}" for number in check["difference"][:3]),
-                "" if check["holds"] else "NO",
+                *(check.column, check.against, f"{check.target:.3f}", f"{check.other:.3f}"),
+                *(f"{number:+.3f}" for number in check.difference[:3]),
+                "" if check.holds else "NO",
             )
-            for check in gate["checks"]
+            for check in gate.checks
         ]
-        tables.append(lines_table(f"gate: {gate['verdict']}", columns, lines))
-    if gold := scores.get("gold"):
+        tables.append(lines_table(f"gate: {gate.verdict}", columns, lines))
+    if gold := scores.gold:
         headers = ("column", "n", "distance", "target's", "closeness", "truth n", "KS D", "KS p", "JS")
         names = ("column", "n", "distance", "target_distance", "closeness", "truth_n", "ks_d", "ks_p", "js")
-        cells = [[_short(column[name]) for name in names] for column in gold]
+        cells = [[_short(getattr(column, name)) for name in names] for column in gold]
         tables.append(lines_table("distance to gold, item by item", headers, cells))
     return tables
 
@@ -127,7 +129,11 @@ def _before(run: "RunFolder") -> dict[str, str]:
     from smllmun_bench.results.scored_items import read_scored_items
 
     path = run.folder.parent / (run.manifest.target_run or run.manifest.run_id) / ITEMS
-    return {row["item_id"]: row["text"] for row in read_scored_items(path)} if path.is_file() else {}
+    try:
+        return {row["item_id"]: row["text"] for row in read_scored_items(path)} if path.is_file() else {}
+    except (OSError, UserError) as error:
+        warnings.warn(PassedOver(f"the target's answers are left out: {error}"), stacklevel=2)
+        return {}
 
 
 def _examples(rows: Sequence[dict[str, Any]], before: dict[str, str], count: int) -> "list[Table]":

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import Interval, mean
 from smllmun_bench.report.leaderboard import COLUMNS, LeaderboardRow, RowKind, rank, sort_key, table_key
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
-from smllmun_bench.results.run_folder import RunFolder, scores_of
+from smllmun_bench.results.run_folder import ITEMS, RunFolder, scores_of
 from smllmun_bench.schema import Fold, Score
 from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.intervals import IdentityMeans, RowRuns, identity_means, interval, table_draws
@@ -86,8 +87,9 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
     seed in one row the one written last counts. Each method is tested against the target (what is remembered of the
     forgotten people, signs flipped by person) and against the method ranked above it (`overall`, on the same draws).
     """
-    done = [run for run in runs if run.manifest.status == "done"]
-    out = [LeftOut(run, f"failed: {run.manifest.error}") for run in runs if run.manifest.status != "done"]
+    read = _Reader()
+    done, out = _readable([run for run in runs if run.manifest.status == "done"], read)
+    out += [LeftOut(run, f"failed: {run.manifest.error}") for run in runs if run.manifest.status != "done"]
     groups: dict[tuple[object, ...], dict[int | None, RunFolder]] = defaultdict(dict)
     for run in sorted(done, key=lambda run: (run.folder / manifests.FILE).stat().st_mtime_ns):
         seeds = groups[_row_key(run.manifest)]
@@ -97,11 +99,28 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
         seeds[run.manifest.seed] = run
     first = {run.folder: place for place, run in enumerate(runs)}
     ordered = sorted(groups.values(), key=lambda seeds: min(first[run.folder] for run in seeds.values()))
-    rows, read = [_by_seed(seeds) for seeds in ordered], _Reader()
+    rows = [_by_seed(seeds) for seeds in ordered]
     drawable = {n: row for n, seeds in enumerate(rows) if (row := _row_runs(seeds, done, read)) is not None}
     drawn = dict(zip(drawable, table_draws(list(drawable.values())), strict=True))
     found = [_standing(s, drawn.get(n, {}), _against_target(s, done, read)) for n, s in enumerate(rows)]
     return _tested(found), out
+
+
+def _readable(runs: Iterable[RunFolder], read: _Reader) -> tuple[list[RunFolder], list[LeftOut]]:
+    """The runs whose items can be read; a damaged one costs nobody else's row. Without a target no items are needed."""
+    runs = list(runs)
+    needed = any(run.manifest.label == "target" for run in runs)
+    good: list[RunFolder] = []
+    bad: list[LeftOut] = []
+    for run in runs:
+        try:
+            if needed or (run.folder / ITEMS).exists():
+                read.scores(run)
+        except UserError as error:
+            bad.append(LeftOut(run, f"damaged: {error}"))
+        else:
+            good.append(run)
+    return good, bad
 
 
 def frame(found: Sequence[Standing]) -> "pandas.DataFrame":

@@ -8,10 +8,13 @@ from typing import Any
 from smllmun_bench.errors import UserError
 from smllmun_bench.store.atomic import atomic_write
 
+_DAMAGED = (OSError, ArithmeticError, LookupError, MemoryError, TypeError, ValueError, NotImplementedError)
+"""What pyarrow raises for bytes that are not what they should be: its errors are of these kinds, or `ArrowException`s
+that are."""
+
 
 def read_rows(path: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
     """All rows and columns. Raises UserError for an unreadable file or one that lacks a needed column."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
@@ -19,12 +22,20 @@ def read_rows(path: Path, needed: Sequence[str]) -> list[dict[str, Any]]:
             table = file.read()
     except FileNotFoundError:
         raise UserError("there is no such file", where=str(path)) from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"not a readable Parquet file: {str(error).splitlines()[0]}", where=str(path)) from None
+    except _DAMAGED as error:
+        raise _unreadable(path, error) from None
     missing = [name for name in needed if name not in table.column_names]
     if missing:
         raise UserError(f"column {missing[0]!r} is missing", where=str(path), fix="columns " + ", ".join(needed))
-    return list(table.to_pylist())
+    try:
+        return list(table.to_pylist())
+    except _DAMAGED as error:  # text that is not UTF-8, a date beyond all calendars
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return UserError(f"not a readable Parquet file: {reason}", where=str(path))
 
 
 def write_table(path: Path, table: Any) -> None:

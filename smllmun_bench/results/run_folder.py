@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from smllmun_bench import runtime
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import PassedOver, UserError, unknown
 from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.scored_items import read_scored_items, score_of
@@ -37,14 +38,18 @@ class RunFolder:
 def find_runs(root: Path) -> list[RunFolder]:
     """Every run folder below `root` (or `root` itself), in the order of their paths.
 
-    Manifests of other things are passed over. Raises UserError if `root` is no folder or a run's manifest is damaged.
+    Manifests of other things are passed over, damaged ones of runs with a warning. Raises UserError if `root` is no
+    folder.
     """
     if not root.is_dir():
         raise UserError("there is no such folder", where=str(root), fix="the folder that `run --output` wrote to")
     found = []
     for path in sorted(_manifests(root)):
         if _is_run(path):
-            found.append(RunFolder(path.parent, manifests.read(path.parent)))
+            try:
+                found.append(RunFolder(path.parent, manifests.read(path.parent)))
+            except UserError as error:
+                warnings.warn(PassedOver(f"left out: {error}"), stacklevel=2)
     return found
 
 
@@ -56,8 +61,6 @@ def find_run(name: str, root: Path) -> RunFolder:
     for run in runs:
         if run.manifest.run_id == name:
             return run
-    from smllmun_bench.errors import unknown
-
     raise unknown("run", name, [run.manifest.run_id for run in runs], where=str(root))
 
 
@@ -123,5 +126,5 @@ def _manifests(root: Path) -> Iterator[Path]:
 def _is_run(path: Path) -> bool:
     try:
         return "run_id" in json.loads(path.read_bytes())
-    except (ValueError, TypeError):
+    except (OSError, RecursionError, TypeError, ValueError):
         return True  # a damaged one: reading it says what is wrong, passing over it would hide it

@@ -3,16 +3,48 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field, Json, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.metrics.states import State
+from smllmun_bench.results.manifest import Name, Share
 from smllmun_bench.results.parquet import read_rows, write_table
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
+from smllmun_bench.scoring.columns import NOT_GENERATED
 
 NEEDED = (
     *("item_id", "entity_id", "role", "modality", "kind", "question", "answer"),
     *("text", "state", "headline", "values"),
 )
+
+
+def _known_state(state: str) -> str:
+    if state not in (*State, NOT_GENERATED):
+        raise ValueError(f"no state of an answer: {state!r}")
+    return state
+
+
+class _Row(TypedDict):
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")  # type: ignore[misc]
+
+    item_id: Name
+    entity_id: str
+    role: Annotated[Role, Field(strict=False)]
+    modality: Annotated[Modality, Field(strict=False)]
+    kind: Annotated[Kind, Field(strict=False)]
+    question: str
+    answer: str
+    text: str
+    finish_reason: NotRequired[str]  # files of older versions
+    state: Annotated[str, AfterValidator(_known_state)]
+    headline: Share
+    values: Json[dict[str, float]]
+
+
+_ROWS = TypeAdapter(list[_Row])
 
 
 def write_scored_items(
@@ -44,16 +76,18 @@ def write_scored_items(
 
 
 def read_scored_items(path: Path) -> list[dict[str, Any]]:
-    """The rows of `write_scored_items`, `values` as a mapping again."""
-    rows = read_rows(path, NEEDED)
-    for number, row in enumerate(rows, 1):
-        try:
-            row["values"] = json.loads(row["values"])
-        except (TypeError, ValueError):
-            raise UserError(
-                f"{row['values']!r} is no JSON object", where=f"{path}, row {number}, column 'values'"
-            ) from None
-    return rows
+    """The rows of `write_scored_items`, `values` as a mapping again. Raises UserError naming row and column."""
+    found = read_rows(path, NEEDED)
+    if not found:
+        raise UserError("the file holds no item", where=str(path))
+    try:
+        rows = _ROWS.validate_python(found)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        row, column = fault["loc"][:2]
+        place = f"{path}, row {int(row) + 1}, column {column!r}"
+        raise UserError(fault["msg"].removeprefix("Value error, "), where=place) from None
+    return [{"finish_reason": "stop", **row} for row in rows]
 
 
 def score_of(row: Mapping[str, Any]) -> Score:
