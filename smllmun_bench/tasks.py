@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
+from smllmun_bench.catalogue import distribution, warn
+from smllmun_bench.catalogue import load as load_point
 from smllmun_bench.config import Frozen, read_yaml
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.resources import shipped
@@ -206,29 +208,34 @@ def _as_path(name_or_path: str | Path) -> Path | None:
 
 
 def _files() -> dict[str, Path]:
-    """Task name -> file. Raises UserError if two sources bring one name."""
-    found: dict[str, Path] = {}
-    for folder in (shipped("tasks"), *map(_plugin_folder, entry_points(group=ENTRY_POINTS))):
-        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]):
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in found:
-                raise UserError(f"two tasks are named {name!r}: {found[name]} and {path}", where=str(path))
-            found[name] = path
+    """Task name -> file. What a plug-in brings under a name that is taken is left out, with a warning."""
+    found = _below(shipped("tasks"))
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            theirs = _below(_plugin_folder(point))
+        except UserError as error:
+            warn(f"left out: {error}")
+            continue
+        for name in sorted(found.keys() & theirs.keys()):
+            warn(f"two tasks are named {name!r}: {found[name]} and {theirs[name]}; the second is left out")
+        found = theirs | found
     return found
+
+
+def _below(folder: Path) -> dict[str, Path]:
+    paths = sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")])
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
 def _plugin_folder(point: EntryPoint) -> Path:
     """The folder that a plug-in names: a package that holds YAML files, or a path."""
-    where = f"entry point {point.name!r} of {ENTRY_POINTS}"
-    try:
-        target = point.load()
-    except Exception as error:
-        raise UserError(f"the plug-in does not load: {error}", where=where, fix="mend or uninstall it") from error
-    folder = (
-        Path(next(iter(target.__path__))) if isinstance(target, ModuleType) and hasattr(target, "__path__") else target
-    )
-    if not isinstance(folder, str | Path) or not Path(folder).is_dir():
+    target = load_point(point, "folder of tasks")
+    if isinstance(target, ModuleType) and hasattr(target, "__path__"):
+        target = next(iter(target.__path__), None)
+    if not isinstance(target, str | Path) or not Path(target).is_dir():
         raise UserError(
-            f"the plug-in names no folder: {target!r}", where=where, fix="a package with YAML files, or a path"
+            f"the plug-in of {distribution(point)} names no folder: {target!r}",
+            where=f"entry point {point.name!r} of {ENTRY_POINTS}",
+            fix="a package with YAML files, or a path",
         )
-    return Path(folder)
+    return Path(target)

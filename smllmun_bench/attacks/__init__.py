@@ -7,12 +7,17 @@ A file `few_shot.py` holds `ATTACK`, whose name is `few-shot`. Other packages ad
 from collections.abc import Sequence
 from typing import Any
 
-from smllmun_bench.attacks.base import AttackSource, Family
+from smllmun_bench.attacks.base import AttackNeeds, AttackSource, Family
 from smllmun_bench.catalogue import Catalogue
 
 GROUP = "smllmun_bench.attacks"
 CATALOGUE = Catalogue(
-    "attack", __name__, "ATTACK", GROUP, ("name", "description", "family", "config", "needs"), "docs/attacks/README.md"
+    "attack",
+    __name__,
+    "ATTACK",
+    GROUP,
+    {"name": str, "description": str, "family": str, "config": type, "needs": AttackNeeds},
+    "docs/attacks/README.md",
 )
 
 __all__ = ["CATALOGUE", "GROUP", "choose", "get", "names"]
@@ -33,7 +38,7 @@ def choose(wanted: Sequence[str], *, where: str = "--attack") -> list[Any]:
     """Attacks by name, by family (`prompt`, `white-box` …) or `all`, each once, in the order they were asked for."""
     chosen: dict[str, Any] = {}
     for name in wanted:
-        group = names() if name == "all" or name in set(Family) else [name]
+        group = CATALOGUE.usable() if name == "all" or name in set(Family) else [name]
         for one in group:
             attack = get(one, where=where)
             if name in ("all", one) or attack.family == name:

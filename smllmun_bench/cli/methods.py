@@ -14,7 +14,7 @@ def methods(as_json: Annotated[bool, typer.Option("--json", help="A list of obje
     from smllmun_bench.stages import method_recipes
 
     rows: list[dict[str, object]] = []
-    for name in catalogue.names():
+    for name in catalogue.usable():
         method = catalogue.get(name)
         rows.append(
             {

@@ -42,7 +42,7 @@ def regress(
         recorded = logic.empty(model, task, open_task(task, None)[1], limit)
     else:
         recorded = logic.read(golden)
-    wanted = _options.names(method or []) or recorded.methods or methods.names()
+    wanted = _options.names(method or []) or recorded.methods or methods.usable()
     options = RunOptions(
         recorded.model, recorded.task, recorded.forget_ratio,
         store=store, device=device, limit=recorded.limit, quiet=quiet,

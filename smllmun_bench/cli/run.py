@@ -126,7 +126,7 @@ def _wanted(method: list[str]) -> list[str]:
     named = _options.names(method)
     if not named:
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
-    return methods.names() if named == ["all"] else named
+    return methods.usable() if named == ["all"] else named
 
 
 def backend_lines(finished: "list[Finished]") -> list[str]:

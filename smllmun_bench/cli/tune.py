@@ -97,7 +97,7 @@ def _searches(
     if not named:
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
     if named == ["all"]:
-        named = [name for name in methods.names() if tuning.space_path(name, model).is_file()]
+        named = [name for name in methods.usable() if tuning.space_path(name, model).is_file()]
     searches = []
     for start in [method_recipes.choose(name, model, settings) for name in named]:
         path = tuning.space_path(start.method.name, model)

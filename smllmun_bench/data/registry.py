@@ -8,6 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
+from smllmun_bench.catalogue import load
 from smllmun_bench.data.source import Source
 from smllmun_bench.errors import UserError, unknown
 
@@ -63,7 +64,7 @@ def open_source(name: str, args: Mapping[str, Any], *, where: str = "") -> Sourc
 
 def check_arguments(name: str, args: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
     """The arguments as adapter `name` wants them, without opening anything. Raises UserError as `open_source` does."""
-    accepted = inspect.signature(_find(name, where)).parameters
+    accepted = _signature(name, where)
     for key in args:
         if key not in accepted:
             raise unknown(f"argument of adapter {name!r}", key, accepted, where=where)
@@ -76,7 +77,7 @@ def check_arguments(name: str, args: Mapping[str, Any], *, where: str = "") -> d
 
 def accepts(name: str, argument: str, *, where: str = "") -> bool:
     """Whether adapter `name` has an argument of that name."""
-    return argument in inspect.signature(_find(name, where)).parameters
+    return argument in _signature(name, where)
 
 
 def _typed(key: str, value: object, expected: Any, adapter: str, where: str) -> object:
@@ -90,10 +91,22 @@ def _typed(key: str, value: object, expected: Any, adapter: str, where: str) -> 
     raise UserError(f"{key} is {value!r}, expected {wanted}", where=where, fix=f"see adapter {adapter!r}")
 
 
+def _signature(name: str, where: str) -> Mapping[str, inspect.Parameter]:
+    adapter = _find(name, where)
+    try:
+        return inspect.signature(adapter).parameters
+    except (TypeError, ValueError):
+        raise UserError(f"adapter {name!r} is nothing that can be called with arguments", where=where) from None
+
+
 def _find(name: str, where: str) -> Callable[..., Source]:
-    targets = dict(_OURS) | {point.name: point.value for point in entry_points(group=GROUP)}
-    if name not in targets:
-        raise unknown("adapter", name, targets, where=where)
-    module, _, attribute = targets[name].partition(":")
-    adapter: Callable[..., Source] = getattr(import_module(module), attribute)
-    return adapter
+    """Ours first: no other package changes what a name of ours means."""
+    if name in _OURS:
+        module, _, attribute = _OURS[name].partition(":")
+        ours: Callable[..., Source] = getattr(import_module(module), attribute)
+        return ours
+    theirs = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in theirs:
+        raise unknown("adapter", name, [*_OURS, *theirs], where=where)
+    found: Callable[..., Source] = load(theirs[name], "adapter")
+    return found

@@ -4,11 +4,13 @@ A file `grad_diff.py` holds `METHOD`, whose name is `grad-diff`. Other packages 
 `smllmun_bench.methods` (name = `module:METHOD`). Nothing is imported until it is asked for.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from smllmun_bench.catalogue import Catalogue
 from smllmun_bench.errors import UserError, unknown
-from smllmun_bench.methods.base import Method
+from smllmun_bench.methods.base import Method, Needs
+from smllmun_bench.schema import Fidelity
 
 GROUP = "smllmun_bench.methods"
 CATALOGUE = Catalogue(
@@ -16,16 +18,29 @@ CATALOGUE = Catalogue(
     __name__,
     "METHOD",
     GROUP,
-    ("name", "aliases", "description", "fidelity", "config", "needs", "fit"),
+    {
+        "name": str,
+        "aliases": Sequence,
+        "description": str,
+        "fidelity": Fidelity,
+        "config": type,
+        "needs": Needs,
+        "fit": Callable,  # type: ignore[dict-item]  # an abstract class all the same
+    },
     "docs/add_a_method.md",
 )
 
-__all__ = ["CATALOGUE", "GROUP", "get", "names"]
+__all__ = ["CATALOGUE", "GROUP", "get", "names", "usable"]
 
 
 def names() -> list[str]:
     """Every method there is, in alphabetical order; imports none."""
     return CATALOGUE.names()
+
+
+def usable() -> list[str]:
+    """The names of those that can be loaded; a warning for each of the others."""
+    return CATALOGUE.usable()
 
 
 def get(name: str, *, where: str = "") -> Method[Any]:

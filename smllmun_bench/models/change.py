@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from smllmun_bench.catalogue import distribution
+from smllmun_bench.catalogue import load as load_point
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.cost import Cost
 
@@ -193,5 +195,7 @@ def mechanism(name: str) -> Mechanism:
     theirs = {point.name: point for point in entry_points(group=GROUP)}
     if name not in theirs:
         raise unknown("mechanism", name, [*_OURS, *theirs])
-    found = theirs[name].load()
+    found = load_point(theirs[name], "mechanism")
+    if not callable(found):
+        raise UserError(f"the mechanism {name!r} of {distribution(theirs[name])} cannot be called: {found!r}")
     return found

@@ -9,7 +9,7 @@ import torch
 
 from smllmun_bench import catalogue, methods
 from smllmun_bench.config import apply_overrides
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import PassedOver, UserError
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
@@ -18,6 +18,8 @@ from smllmun_bench.training.loop import Silent
 
 class Point:
     """An entry point of another package."""
+
+    value, group, dist = "guest", "methods", None
 
     def __init__(self, name: str, value: object = None) -> None:
         self.name, self._value = name, value
@@ -43,10 +45,11 @@ def test_a_method_under_a_name_that_is_not_its_own_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("points", [[Point("smfa")], [Point("new"), Point("new")]], ids=["ours", "theirs"])
-def test_two_methods_of_one_name_are_refused(monkeypatch, points):
+def test_a_name_that_is_taken_stays_with_who_has_it(monkeypatch, points):
     monkeypatch.setattr(catalogue, "entry_points", lambda group: points)
-    with pytest.raises(UserError, match=f"two methods are called '{points[0].name}'"):
-        methods.names()
+    with pytest.warns(PassedOver, match=f"two methods are called '{points[0].name}'; that of 'guest' is left out"):
+        assert methods.names().count(points[0].name) == 1
+    assert methods.get("smfa").name == "smfa"
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -126,7 +129,7 @@ def test_an_artifact_that_fits_in_part_changes_nothing(tiny):
 class Broken:
     """An entry point of somebody else's package that cannot be imported."""
 
-    name, value, dist = "theirs", "theirs:METHOD", None
+    name, value, group, dist = "theirs", "theirs:METHOD", "methods", None
 
     def load(self) -> object:
         raise SystemExit(3)
