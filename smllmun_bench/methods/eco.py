@@ -1,5 +1,6 @@
 """ECO: a classifier picks out the questions about the forget set, and their embeddings are corrupted."""
 
+import math
 import random
 import time
 from dataclasses import replace
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.methods.base import MethodConfig, Needs, UnlearningData
 from smllmun_bench.models.cost import Cost
 from smllmun_bench.schema import Fidelity
@@ -53,7 +54,7 @@ class Eco:
     suppression = True
 
     def fit(self, target: "Vlm", data: UnlearningData, config: EcoConfig, progress: "Progress") -> "Artifact":
-        from smllmun_bench.methods.shared.corruption import conformal_threshold, margin
+        from smllmun_bench.methods.shared.corruption import conformal_threshold
         from smllmun_bench.methods.shared.inference_overhead import asked, measured
         from smllmun_bench.models.change import Artifact
 
@@ -64,7 +65,7 @@ class Eco:
         seen = {name: _features(target, each) for name, each in queries.items()}
         self._check_pictures(target, queries["forget"], seen["forget"])
         gate = _train(seen["forget"], seen["learn"], config, data.seed, progress)
-        margins = {name: margin(features, gate).tolist() for name, features in seen.items()}
+        margins = {name: _margins(features, gate) for name, features in seen.items()}
         alpha = max(config.alpha, 1 / (len(margins["check"]) + 1))  # below that a threshold would be infinite
         threshold = conformal_threshold(margins["check"], alpha)
         settings = {
@@ -190,6 +191,17 @@ def _train(
     return {"centre": centre, "spread": spread} | {name: tensor.detach() for name, tensor in gate.items()}
 
 
+def _margins(features: "Tensor", gate: "dict[str, Tensor]") -> list[float]:
+    from smllmun_bench.methods.shared.corruption import margin
+
+    found: list[float] = margin(features, gate).tolist()
+    if not all(map(math.isfinite, found)):
+        raise RunFailed(
+            "the gate's training diverged: what it says of a question is no number", fix="a smaller training.lr"
+        )
+    return found
+
+
 def _rates(margins: "dict[str, list[float]]", threshold: float) -> dict[str, float]:
     fires = {name: sum(m > threshold for m in values) / len(values) for name, values in margins.items()}
     return {"missed_forget": 1 - fires["forget"], "fires_retain": fires["check"], "fires_retain_learnt": fires["learn"]}
@@ -197,7 +209,6 @@ def _rates(margins: "dict[str, list[float]]", threshold: float) -> dict[str, flo
 
 def _reworded(target: "Vlm", data: UnlearningData, gate: "dict[str, Tensor]", wordings: int) -> dict[str, float]:
     """How well the gate tells forget from retain rows by wordings that it was not trained on."""
-    from smllmun_bench.methods.shared.corruption import margin
     from smllmun_bench.metrics.mia import auc
     from smllmun_bench.models.vlm import Query
 
@@ -207,7 +218,7 @@ def _reworded(target: "Vlm", data: UnlearningData, gate: "dict[str, Tensor]", wo
     ]
     if not all(new):
         return {}
-    forget, retain = (margin(_features(target, queries), gate).tolist() for queries in new)
+    forget, retain = (_margins(_features(target, queries), gate) for queries in new)
     return {"gate_auc_reworded": auc(forget, retain)}
 
 

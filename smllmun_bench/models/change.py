@@ -8,15 +8,16 @@ an artifact can name installed code and no other.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from smllmun_bench.catalogue import distribution
 from smllmun_bench.catalogue import load as load_point
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import RunFailed, UserError
 from smllmun_bench.models.cost import Cost
 
 if TYPE_CHECKING:
@@ -157,6 +158,14 @@ class Artifact:
             state.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
         return state.hexdigest()
 
+    def check_finite(self) -> None:
+        """Raises RunFailed where training diverged into what is no number, in the change or in what is told of it."""
+        told = {name: value for name, value in (*self.figures.items(), *self.settings.items()) if _is_float(value)}
+        odd = [name for name, tensor in self.tensors.items() if not bool(tensor.isfinite().all())]
+        odd += [f"{name} = {value}" for name, value in told.items() if not math.isfinite(value)]
+        if odd:
+            raise RunFailed(f"training diverged: not a finite number in {odd[0]}", fix="a smaller training.lr")
+
     def for_base(self, digest: str) -> "Artifact":
         return replace(self, base=digest)
 
@@ -184,6 +193,10 @@ class Artifact:
         if not self.suppression:
             return None
         return json.dumps({"mechanism": self.mechanism, "settings": self.settings}, sort_keys=True)
+
+
+def _is_float(value: object) -> TypeGuard[float]:
+    return isinstance(value, float)
 
 
 def mechanism(name: str) -> Mechanism:

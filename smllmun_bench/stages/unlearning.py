@@ -30,6 +30,7 @@ def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: M
             progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
             with vlm.rounded(config.training.autocast), vlm.labelled(config.training.labels):  # references as well
                 artifact = method.fit(vlm, data, config, progress)
+        artifact.check_finite()
         if stop is not None:
             told = {"stopped_at": float(stop.step), "matched_forgetting": float(stop.reached)}
             artifact = replace(artifact, figures={**artifact.figures, **told})

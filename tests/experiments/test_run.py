@@ -143,6 +143,18 @@ def test_ctrl_c_loses_the_stage_in_progress_alone(context_at: Any, tmp_path: Pat
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
+def test_methods_that_diverge_are_failed_rows_and_the_others_go_on(context_at: Any, tmp_path: Path) -> None:
+    """`eco` learns a gate in a loop of its own, `ga` leaves weights that are no numbers, one way or the other."""
+    wild = (*QUICK, "training.lr=1e30")
+    chosen = [replace(method_recipes.choose(name, "tiny", wild), label=f"wild-{name}") for name in ("eco", "ga")]
+    calm = method_recipes.choose("ga", "tiny", QUICK)
+    *_, eco, ga, fine = run(context_at(tmp_path / "store"), [*chosen, calm], [0], 15, tmp_path / "out")
+    for failed in (eco, ga):
+        assert failed.manifest.status == "failed"
+        assert "training.lr" in failed.manifest.error
+    assert fine.manifest.status == "done"
+
+
 def test_a_method_that_fails_is_recorded_and_the_others_go_on(context_at: Any, tmp_path: Path) -> None:
     class Broken:
         def __init__(self, method: Any) -> None:
