@@ -41,7 +41,7 @@ goldens: setup  ## rewrite the goldens; commit them alone and say why each numbe
 	$(BIN)/smllmun-bench regress --golden results/goldens/toy.json --jobs 2 --update
 
 bench: setup  ## ours against the usual way, on this machine
-	for script in evaluation npo_step rouge scoring_scale draws data_scale startup overhead gpu; do $(BIN)/python bench/$$script.py; done
+	for script in evaluation npo_step rouge scoring_scale draws data_scale startup overhead busy gpu; do $(BIN)/python bench/$$script.py; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,10 +1,11 @@
-"""Processes: those that were launched together (`accelerate launch -m smllmun_bench run …`), and how they end."""
+"""Processes: those that were launched together (`accelerate launch -m smllmun_bench run …`), their threads and end."""
 
 import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,6 +68,44 @@ def process_group() -> Any:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         distributed.init_process_group("cpu:gloo,cuda:nccl" if on_cards else "gloo")
     return distributed
+
+
+def quiet_threads() -> None:
+    """OpenMP's threads sleep while they wait, and are as many as the cores that this process may use.
+
+    Waiting by spinning, which is the default, makes a run many times slower as soon as anything else wants a core
+    (docs/performance.md). The OpenMP library reads these once, so this must come before torch is imported; processes
+    that we start inherit them. What the user has set stays. The number never depends on how busy the machine is:
+    sums are rounded in another order with another number of threads, and weights then differ in their last bits.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
+    if "GOMP_SPINCOUNT" not in os.environ:  # the more special one: who sets it has said how to wait
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # libgomp (torch's wheels for Linux) and the others
+    os.environ.setdefault("KMP_BLOCKTIME", "0")  # LLVM's and Intel's (macOS, conda), which otherwise spin for 200 ms
+
+
+def threads() -> int:
+    """How many threads torch may have here: what OMP_NUM_THREADS says, else the cores."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # "4,2": of nested levels the first
+    return int(told) if told.isdigit() and int(told) else cores()
+
+
+def cores() -> int:
+    """The cores that this process may use: those it is bound to, fewer where its container has a quota of less."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(bound, _quota() or bound))
+
+
+def _quota(groups: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Whole cores of CPU time that the control group grants (version 2, then 1), at least 1; None: no limit is told."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            told = [word for file in files for word in (groups / file).read_text(encoding="ascii").split()]
+        except (OSError, UnicodeDecodeError):
+            continue
+        if len(told) == 2 and all(word.isdigit() and int(word) for word in told):  # not "max", not -1
+            return max(1, int(told[0]) // int(told[1]))
+    return None
 
 
 class Stopped(KeyboardInterrupt):

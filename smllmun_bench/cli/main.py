@@ -135,5 +135,6 @@ def _options(
 
 
 def main() -> None:
+    runtime.quiet_threads()
     runtime.stop_as_by_ctrl_c()
     app()

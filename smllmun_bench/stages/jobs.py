@@ -5,7 +5,6 @@ and what comes out is what one process would have made. A worker has its share o
 fight for one core are far slower than one. It ends with the process that started it, however that one ends.
 """
 
-import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -52,7 +51,12 @@ def fill_store(
     """
     spawn = get_context("spawn")
     theirs, ours = spawn.Pipe(duplex=False)  # open as long as we live and want what they do
-    with ours, ProcessPoolExecutor(workers, spawn, _enter, (open_context, max(1, _cores() // workers), theirs)) as pool:
+    with (
+        ours,
+        ProcessPoolExecutor(
+            workers, spawn, _enter, (open_context, max(1, runtime.threads() // workers), theirs)
+        ) as pool,
+    ):
         try:
             for future in as_completed([pool.submit(_make, job) for job in jobs]):
                 future.result()
@@ -67,10 +71,6 @@ def fill_store(
             ours.close()  # ends them: whoever stops us wants no more of them
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _enter(open_context: Callable[[], RunContext], threads: int, parent: Connection) -> None:
