@@ -1,6 +1,7 @@
 """The frontier as a picture: how much was forgotten, against each kind of what should have stayed."""
 
 import io
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from smllmun_bench.errors import UserError
 from smllmun_bench.metrics.statistics import mean
 from smllmun_bench.report.leaderboard import LeaderboardRow, RowKind, table_key
+from smllmun_bench.report.output import visible
 from smllmun_bench.scoring.columns import MEMORY, panels
 from smllmun_bench.store.atomic import atomic_write
 
@@ -33,7 +35,7 @@ def points(rows: Iterable[LeaderboardRow]) -> list[dict[str, object]]:
             best = row.kind is not RowKind.REFERENCE and not beaten
             found.append(
                 {
-                    "method": row.method,
+                    "method": visible(row.method),
                     "kind": row.kind.value,
                     "retention": kind,
                     "forgotten": x,
@@ -64,8 +66,16 @@ def draw(rows: Sequence[LeaderboardRow], path: Path) -> None:
     chart: Any = _chart(altair, points(rows))
     kind = path.suffix.removeprefix(".")
     drawn = io.BytesIO() if kind == "png" else io.StringIO()
-    chart.save(drawn, format=kind, **({"inline": True} if kind == "html" else {}))
+    chart.save(drawn, format=kind, **({"inline": True, "json_kwds": {"cls": _InScript}} if kind == "html" else {}))
     atomic_write(path, drawn.getvalue())
+
+
+class _InScript(json.JSONEncoder):
+    """JSON that stands in a page's script: a name in it can neither end the script nor be markup."""
+
+    def encode(self, value: Any) -> str:
+        text = super().encode(value)
+        return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _chart(altair: Any, values: list[dict[str, object]]) -> Any:

@@ -28,7 +28,11 @@ GATE_OPEN = "ok"
 ABOVE, TARGET, STAMP = "~", "\u2248", " (test)"
 SUPPRESSION = "\u2020"
 NO_LANGUAGE = "language: n/a, for the task does not ask about it"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows a formula
+# How a spreadsheet knows a formula, in half and full width, behind whatever it skips; a lone tab or return is enough.
+_FORMULA = re.compile(
+    "[\t\r]|[\\s\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
+    "[=+@\uff1d\uff0b\uff0d\uff20-]"
+)
 
 
 class RowKind(StrEnum):
@@ -254,7 +258,7 @@ def _cell(value: str | int | float | None) -> str:
 
 def _protected(text: str) -> bool:
     # A text that begins with an apostrophe gets one too, or the reader could not tell it from a protected one.
-    return text.startswith((*_FORMULA, "'")) and not _NUMBER.fullmatch(text)
+    return (text.startswith("'") or _FORMULA.match(text) is not None) and not _NUMBER.fullmatch(text)
 
 
 def _value(cell: str) -> str | None:

@@ -1,6 +1,7 @@
 """The frontier: which points lie on it, and that a picture comes out."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -49,3 +50,16 @@ def test_a_picture_names_every_method(tmp_path: Path, suffix: str) -> None:
 def test_what_cannot_be_drawn(tmp_path: Path, rows: tuple[LeaderboardRow, ...], name: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         draw(rows, tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".html"])
+@pytest.mark.parametrize("name", ["</script><img src=x onerror=alert(1)>", "<b>&amp;", "a\x1b[31mb\u202ec\u2028"])
+def test_a_name_is_no_markup(tmp_path: Path, suffix: str, name: str) -> None:
+    path = tmp_path / f"frontier{suffix}"
+    draw([*ROWS, row(name, 0.3, 0.6)], path)
+    text = path.read_text(encoding="utf-8")
+    assert "onerror=alert(1)>" not in text
+    assert "<b>&amp;" not in text
+    if suffix == ".svg":
+        assert not {"\x1b", "\u202e", "\u2028"} & set(text)
+        ElementTree.fromstring(text)

@@ -65,7 +65,32 @@ def test_the_file_is_plain_rfc_4180() -> None:
 SHARES = st.none() | st.floats(0, 1)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 DANGEROUS = st.sampled_from(
-    ["=cmd()", "'=cmd()", "'", "''", "'x", "-1", "'-1", "-x", "+1e5", "@a", "\tb", "\r", " ", "'\t"]
+    [
+        "=cmd()",
+        "'=cmd()",
+        "'",
+        "''",
+        "'x",
+        "-1",
+        "'-1",
+        "-x",
+        "+1e5",
+        "@a",
+        "\tb",
+        "\r",
+        " ",
+        "'\t",
+        "\ufeff=1",
+        "'\ufeff=1",
+        "\ufeff",
+        "\u200b+x",
+        " =1",
+        "\n=1",
+        "\xa0-x",
+        "＝1",
+        "\x00=1",
+        "\ufeff-1",
+    ]
 )
 
 
@@ -78,7 +103,29 @@ def test_what_is_written_is_read(
     assert to_csv(from_csv(to_csv(rows), source="x.csv")) == to_csv(rows)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-cmd", "@SUM(A1)", "\t=1", "\r=1", "-1+1", "=HYPERLINK(1)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+cmd",
+        "-cmd",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "-1+1",
+        "=HYPERLINK(1)",
+        "\ufeff=1+1",
+        "\ufeff\ufeff@x",
+        " =1",
+        "\u3000+x",
+        "\n=1",
+        "\x0b=1",
+        "\u200b-x",
+        "\x00=1",
+        "＝1",
+        "\ufeff-1",
+    ],
+)
 def test_no_cell_is_a_formula(text: str) -> None:
     cells = next(csv.DictReader(io.StringIO(to_csv([row(text, overall=-0.5)]).split("\r\n", 0)[0], newline="")))
     assert cells["method"] == "'" + text
