@@ -174,7 +174,7 @@ def test_bad_arguments_are_told_back_escaped(
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_commands_end_well_under_any_encoding(encoding: str, tmp_path: Path) -> None:
-    for run_id in ("target", "gold", "smfa"):
+    for run_id in ("target", "gold", "smfa", "a", "b", "c"):
         made(tmp_path, run_id, label="Zoë 北京" if run_id == "smfa" else run_id)
     environment = os.environ | {"PYTHONIOENCODING": encoding, "LANG": "C", "LC_ALL": "C"}
 
@@ -186,6 +186,7 @@ def test_commands_end_well_under_any_encoding(encoding: str, tmp_path: Path) -> 
 
     assert "Zo" in output("leaderboard", tmp_path, "--csv", tmp_path / "rows.csv")
     assert "北京" in (tmp_path / "rows.csv").read_text(encoding="utf-8")
+    assert "Zo" in output("agree", tmp_path / "rows.csv", tmp_path / "rows.csv")
     assert json.loads(output("compare", tmp_path / "smfa", tmp_path / "target", "--json"))["a"] == "smfa"
 
 
