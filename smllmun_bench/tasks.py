@@ -5,21 +5,17 @@ Reads YAML and checks it. Knows adapters, prompts and metrics by name only; the 
 
 from collections import Counter
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
-from smllmun_bench.catalogue import distribution, warn
-from smllmun_bench.catalogue import load as load_point
+from smllmun_bench import resources
+from smllmun_bench.catalogue import warn
 from smllmun_bench.config import Frozen, read_yaml
 from smllmun_bench.errors import UserError, unknown
-from smllmun_bench.resources import shipped
 from smllmun_bench.schema import Direction, Fidelity, Kind, Modality, Role
 
-ENTRY_POINTS = "smllmun_bench.tasks"
 JsonScalar = str | int | float | bool | None
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 TaskName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)?$")]
@@ -208,14 +204,10 @@ def _as_path(name_or_path: str | Path) -> Path | None:
 
 
 def _files() -> dict[str, Path]:
-    """Task name -> file. What a plug-in brings under a name that is taken is left out, with a warning."""
-    found = _below(shipped("tasks"))
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            theirs = _below(_plugin_folder(point))
-        except UserError as error:
-            warn(f"left out: {error}")
-            continue
+    """Task name -> file. What comes under a name that is taken is left out, with a warning: ours first."""
+    found = _below(resources.shipped("tasks"))
+    for folder in (*resources.own("tasks"), *resources.brought("tasks")):
+        theirs = _below(folder)
         for name in sorted(found.keys() & theirs.keys()):
             warn(f"two tasks are named {name!r}: {found[name]} and {theirs[name]}; the second is left out")
         found = theirs | found
@@ -225,17 +217,3 @@ def _files() -> dict[str, Path]:
 def _below(folder: Path) -> dict[str, Path]:
     paths = sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")])
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
-
-
-def _plugin_folder(point: EntryPoint) -> Path:
-    """The folder that a plug-in names: a package that holds YAML files, or a path."""
-    target = load_point(point, "folder of tasks")
-    if isinstance(target, ModuleType) and hasattr(target, "__path__"):
-        target = next(iter(target.__path__), None)
-    if not isinstance(target, str | Path) or not Path(target).is_dir():
-        raise UserError(
-            f"the plug-in of {distribution(point)} names no folder: {target!r}",
-            where=f"entry point {point.name!r} of {ENTRY_POINTS}",
-            fix="a package with YAML files, or a path",
-        )
-    return Path(target)

@@ -11,6 +11,8 @@ from smllmun_bench import resources, tasks
 from smllmun_bench.errors import PassedOver, UserError
 from smllmun_bench.schema import Direction, Fidelity, Kind, Modality, Role
 
+GROUP = "smllmun_bench.tasks"
+
 SIZES = {
     "smllmun": (1000, 336, 200),
     "smllmun-toy": (200, 48, 200),
@@ -157,8 +159,8 @@ def test_a_fault_in_a_task_is_named(tmp_path: Path, old: str, new: str, message:
 
 
 def plug_in(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    point = EntryPoint("guest", value, tasks.ENTRY_POINTS)
-    monkeypatch.setattr(tasks, "entry_points", lambda group: [point] if group == tasks.ENTRY_POINTS else [])
+    point = EntryPoint("guest", value, GROUP)
+    monkeypatch.setattr(resources, "entry_points", lambda group: [point] if group == GROUP else [])
 
 
 @pytest.fixture

@@ -1,8 +1,14 @@
-"""What the values of options mean. Knows no command."""
+"""What the values of options mean, and the options that many commands have. Knows no command."""
 
+import os
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from smllmun_bench import resources
 from smllmun_bench.errors import UserError
 
 
@@ -15,6 +21,35 @@ class Dtype(StrEnum):
 class Backend(StrEnum):
     TRANSFORMERS = "transformers"
     VLLM = "vllm"
+
+
+def _include(context: typer.Context, folders: list[Path] | None) -> list[Path] | None:
+    """Named to this process and its workers for as long as the command runs."""
+    if not folders or context.resilient_parsing:
+        return folders
+    before = os.environ.get(resources.INCLUDE)
+    named = [str(resources.checked(folder)) for folder in folders]  # what is no such folder is said at once
+    os.environ[resources.INCLUDE] = os.pathsep.join([*named, *([before] if before else [])])
+    context.call_on_close(lambda: _put_back(before))
+    return folders
+
+
+def _put_back(before: str | None) -> None:
+    if before is None:
+        os.environ.pop(resources.INCLUDE, None)
+    else:
+        os.environ[resources.INCLUDE] = before
+
+
+Include = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--include",
+        callback=_include,
+        is_eager=True,
+        help="Folder of your own with baselines/ (recipes, spaces, models), tasks/ or both.",
+    ),
+]
 
 
 def batch_size(text: str) -> int:

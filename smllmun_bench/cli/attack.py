@@ -27,6 +27,7 @@ def attack(
     batch_size: Annotated[str, typer.Option("--batch-size", "-b", help="Questions at a time, or auto.")] = "64",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
+    include: _options.Include = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Attack target, gold and the runs' models alike; what exceeds gold is residual memory."""

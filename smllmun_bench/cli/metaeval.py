@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from smllmun_bench.cli import _options
+
 
 def metaeval(
     method: Annotated[
@@ -17,17 +19,17 @@ def metaeval(
     forget_ratio: Annotated[int | None, typer.Option(help="Percent of the people; the task's default.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every value of every model to this file.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
+    include: _options.Include = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Rank metrics by faithfulness (pools of models) and robustness (relearning, quantisation)."""
-    from smllmun_bench.cli import _options
     from smllmun_bench.cli._session import RunOptions, open_context, record, stay_offline
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.errors import UserError
     from smllmun_bench.experiments.metaeval import Pools, metaeval, values_csv
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.stages import method_recipes
+    from smllmun_bench.stages import method_recipes, model_cards
     from smllmun_bench.store.atomic import atomic_write, writable_file
 
     stay_offline()
@@ -35,7 +37,7 @@ def metaeval(
     named = _options.names(method)
     if not named:
         raise UserError("no method is named", where="--method", fix="ga,npo,idk, say")
-    chosen = [method_recipes.choose(name, Path(model).name) for name in named]
+    chosen = [method_recipes.choose(name, model_cards.called(model)) for name in named]
     if csv is not None:
         writable_file(csv)
     session = open_context(RunOptions(model, task, forget_ratio, store=store, device=device, quiet=quiet), console)

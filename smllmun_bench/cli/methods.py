@@ -4,10 +4,14 @@ from typing import Annotated
 
 import typer
 
+from smllmun_bench.cli import _options
 from smllmun_bench.cli._lists import print_list
 
 
-def methods(as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False) -> None:
+def methods(
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    include: _options.Include = None,
+) -> None:
     """List the unlearning methods."""
     from smllmun_bench import methods as catalogue
     from smllmun_bench.methods.base import suppresses

@@ -20,6 +20,7 @@ app = typer.Typer(
 def models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    include: _options.Include = None,
 ) -> None:
     """List the registered models; any other folder or hub id works too, and `models check` tries it."""
     if context.invoked_subcommand is not None:

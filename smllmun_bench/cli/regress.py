@@ -27,6 +27,7 @@ def regress(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that unlearn at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps: scores recorded on one hold on others.")] = "cpu",
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
+    include: _options.Include = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Run methods on a small task and compare every score with the recorded one; exit 1 if one moved."""

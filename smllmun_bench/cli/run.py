@@ -70,13 +70,14 @@ def run(
         bool, typer.Option("--strict", help="Stop at the first failure; exit 1 if there was nothing to forget.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Paths only.")] = False,
+    include: _options.Include = None,
     online: Annotated[bool, typer.Option(help="Allow looking at the model hub.")] = False,
 ) -> None:
     """Run methods on a task and compare them with base, target and gold."""
     from smllmun_bench import runtime
     from smllmun_bench.cli._session import RunOptions, fill_store, open_context, record, stay_offline
     from smllmun_bench.report.console import make_console
-    from smllmun_bench.stages import method_recipes
+    from smllmun_bench.stages import method_recipes, model_cards
     from smllmun_bench.store.atomic import writable_file, writable_folder
 
     if not online:
@@ -92,7 +93,7 @@ def run(
     options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
     if backend is _options.Backend.VLLM and jobs > 1:
         raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
-    chosen = [method_recipes.choose(name, Path(model).name, tuple(settings or ())) for name in _wanted(method)]
+    chosen = [method_recipes.choose(name, model_cards.called(model), tuple(settings or ())) for name in _wanted(method)]
     session, which = open_context(options, console), _options.seeds(seeds)
     fill_store(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)
     finished = _finished(session, chosen, which, output, strict=strict)

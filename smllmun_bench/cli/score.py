@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smllmun_bench.cli import _options
 from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def score(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write items.parquet here, for `compare` and `judge`.")
     ] = None,
+    include: _options.Include = None,
     as_json: Annotated[bool, typer.Option("--json", help="All scores as JSON.")] = False,
 ) -> None:
     """Score saved predictions. The numbers are those of the live run."""

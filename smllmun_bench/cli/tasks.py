@@ -4,10 +4,14 @@ from typing import Annotated
 
 import typer
 
+from smllmun_bench.cli import _options
 from smllmun_bench.cli._lists import print_list
 
 
-def tasks(as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False) -> None:
+def tasks(
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    include: _options.Include = None,
+) -> None:
     """List the tasks."""
     from smllmun_bench import tasks as registry
 

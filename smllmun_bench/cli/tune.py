@@ -35,6 +35,10 @@ def tune(
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
     seed: Annotated[int, typer.Option(help="Of the training, and of the draw of points.")] = 0,
     write: Annotated[bool, typer.Option("--write", help="Save the best as baselines/<method>/<model>.yaml.")] = False,
+    write_to: Annotated[
+        Path | None, typer.Option(help="Folder for that; the included one, or your configuration directory.")
+    ] = None,
+    include: _options.Include = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that try points at the same time.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")] = "cpu",
     answer_dtype: Annotated[
@@ -57,11 +61,15 @@ def tune(
     from smllmun_bench.errors import UserError
     from smllmun_bench.experiments import tuning
     from smllmun_bench.report.console import make_console
+    from smllmun_bench.stages import model_cards
+    from smllmun_bench.store.atomic import writable_folder
 
     stay_offline()
+    if write_to is not None:
+        writable_folder(write_to)
     tuning.check_fold(fold, allow_test=allow_test_selection)
     console = make_console(quiet=quiet)
-    searches = _searches(method, Path(model).name, tuple(settings or ()), budget, seed)
+    searches = _searches(method, model_cards.called(model), tuple(settings or ()), budget, seed)
     asked = answer_dtype and answer_dtype.value
     options = RunOptions(
         model, task, data=data, store=store, device=device, fold=fold, limit=limit, quiet=quiet, answer_dtype=asked
@@ -75,9 +83,9 @@ def tune(
         _tell(console, start, tried, fold)
         if tried[0].overall is None:
             hopeless.append(start.method.name)
-        elif write:
+        elif write or write_to is not None:
             command = f"smllmun-bench tune --method {start.method.name} {typed}"
-            _write(start, tried[0], session.context.card.name, command, fold)
+            _write(start, tried[0], session.context.card.name, command, fold, write_to)
     record(session, f"tune-{session.context.task.name}")
     console.print(tuning.NOTE if fold is Fold.VALIDATION else tuning.TEST_NOTE)
     if hopeless:
@@ -97,7 +105,7 @@ def _searches(
     if not named:
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
     if named == ["all"]:
-        named = [name for name in methods.usable() if tuning.space_path(name, model).is_file()]
+        named = [name for name in methods.usable() if tuning.find_space(name, model) is not None]
     searches = []
     for start in [method_recipes.choose(name, model, settings) for name in named]:
         path = tuning.space_path(start.method.name, model)
@@ -145,12 +153,11 @@ def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: F
         )
 
 
-def _write(start: "Chosen", best: "Point", model: str, command: str, fold: Fold) -> None:
+def _write(start: "Chosen", best: "Point", model: str, command: str, fold: Fold, folder: Path | None) -> None:
     from smllmun_bench.config import apply_overrides
-    from smllmun_bench.resources import shipped
     from smllmun_bench.stages import method_recipes
 
-    path = shipped("baselines") / start.method.name / f"{model}.yaml"
+    path = method_recipes.place_for(start.method.name, model, folder)
     config = apply_overrides(start.config, best.settings)
     method_recipes.write(path, start.method, model, command, config, selected_on=fold.value)
     typer.echo(f"recipe  {path}")

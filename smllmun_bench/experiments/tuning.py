@@ -16,13 +16,12 @@ from pydantic import Field, JsonValue, PositiveInt
 from smllmun_bench import stages
 from smllmun_bench.config import Frozen, apply_overrides, read_yaml
 from smllmun_bench.errors import RunFailed, UserError
-from smllmun_bench.resources import shipped
 from smllmun_bench.schema import Fold
 from smllmun_bench.scoring.columns import MEMORY
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.scoring.summary import overall, summarise
 from smllmun_bench.scoring.vectors import ScoreVector
-from smllmun_bench.stages import Questions, RunContext
+from smllmun_bench.stages import Questions, RunContext, method_recipes
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
 from smllmun_bench.store.store import StoredStage
@@ -56,11 +55,21 @@ class Point:
     error: str = ""
 
 
+def find_space(method: str, model: str) -> Path | None:
+    """`space.<model>.yaml` where the method has one, else its `space.yaml`, in the first place that has it."""
+    return method_recipes.find(method, f"space.{model}.yaml") or method_recipes.find(method, "space.yaml")
+
+
 def space_path(method: str, model: str) -> Path:
-    """`space.<model>.yaml` where the method has one, else its `space.yaml`."""
-    folder = shipped("baselines") / method
-    own = folder / f"space.{model}.yaml"
-    return own if own.is_file() else folder / "space.yaml"
+    """The same. Raises UserError where there is none."""
+    found = find_space(method, model)
+    if found is None:
+        raise UserError(
+            f"there is no search space for {method!r}",
+            where=f"baselines/{method}/space.yaml",
+            fix=f"--include DIR with baselines/{method}/space.yaml in it",
+        )
+    return found
 
 
 def read_space(path: Path) -> Space:

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from smllmun_bench import methods, tasks
+from smllmun_bench import methods, resources, tasks
 from smllmun_bench.config import apply_overrides, read_yaml
 from smllmun_bench.data.registry import accepts, check_arguments, open_source
 from smllmun_bench.errors import UserError
 from smllmun_bench.experiments import tuning
 from smllmun_bench.references import language_models
-from smllmun_bench.resources import shipped
 from smllmun_bench.scoring.items import check_metrics
 from smllmun_bench.stages import method_recipes
 from smllmun_bench.stages.model_cards import ModelCard
 
 
-def shipped_files() -> list[Path]:
-    """Every YAML file below `tasks/` and `baselines/`."""
-    return [path for kind in ("tasks", "baselines") for path in sorted(shipped(kind).rglob("*.y*ml"))]
+def known_files() -> list[Path]:
+    """Every YAML file below each `tasks/` and `baselines/` that there is: shipped, brought and the user's."""
+    folders = [folder for kind in ("tasks", "baselines") for folder in resources.places(kind)]
+    return [path for folder in folders for path in sorted(folder.rglob("*.y*ml"))]
 
 
 def kind_of(path: Path) -> str:

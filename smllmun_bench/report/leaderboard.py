@@ -27,6 +27,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 GATE_OPEN = "ok"
 ABOVE, TARGET, STAMP = "~", "\u2248", " (test)"
 SUPPRESSION = "\u2020"
+UNTUNED, UNTUNED_SIGN = "untuned", "\u2021"
 NO_LANGUAGE = "language: n/a, for the task does not ask about it"
 # How a spreadsheet knows a formula, in half and full width, behind whatever it skips; a lone tab or return is enough.
 _FORMULA = re.compile(
@@ -174,6 +175,11 @@ def caveats(rows: Iterable[LeaderboardRow]) -> list[str]:
         lines += [f"{what}: {', '.join(named)} (paired, Holm, 5 %)"] if named else []
     if held := [row.method for row in methods if row.kind is RowKind.TEST_TIME]:
         lines.append(f"{SUPPRESSION} suppression, weights unchanged: {', '.join(held)}")
+    if untuned := [row.method for row in methods if row.selected_on == UNTUNED]:
+        lines.append(
+            f"{UNTUNED_SIGN} untuned: {', '.join(untuned)}. Without a recipe for this model, settings are defaults; "
+            "`smllmun-bench tune` chooses them on validation people."
+        )
     detectable = [row.detectable for row in methods if row.detectable is not None]
     if detectable:
         lines.append(
@@ -202,7 +208,8 @@ def _noises(row: LeaderboardRow) -> tuple[Noise, ...]:
 def marked(row: LeaderboardRow) -> str:
     """The method's name with the signs that `caveats` explains."""
     signs = {Noise.ABOVE: ABOVE, Noise.TARGET: TARGET}
-    signed = SUPPRESSION * (row.kind is RowKind.TEST_TIME) + "".join(signs.get(noise, "") for noise in _noises(row))
+    signed = SUPPRESSION * (row.kind is RowKind.TEST_TIME) + UNTUNED_SIGN * (row.selected_on == UNTUNED)
+    signed += "".join(signs.get(noise, "") for noise in _noises(row))
     return f"{row.method} {signed}".strip() + (STAMP if row.selected_on == "test" else "")
 
 

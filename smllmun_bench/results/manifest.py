@@ -65,7 +65,7 @@ class RunManifest(Frozen):
     limit: NonNegativeFloat | None
     config: JsonValue
     recipe_source: str
-    selected_on: str = ""  # validation, test (an override), by hand; nothing: not known, as for published values
+    selected_on: str = ""  # as `stages.method_recipes.SelectedOn`
     settings: str = ""  # digest of method, configuration and everything given, without the seed: one row of a table
     # Who answered. Left out where it is transformers, as it always was before there was a choice.
     backend: Name = Field(default="transformers", exclude_if=lambda value: value == "transformers")

@@ -1,5 +1,7 @@
 """Hyperparameters: `baselines/<method>/<model>.yaml`, and variants that change a few of them.
 
+`baselines/` stands for every folder of `resources.places`: the user's own go before what ships.
+
 `smfa@random` is the recipe of `smfa` for the model with `baselines/smfa/variants/random.yaml` laid over it.
 """
 
@@ -10,15 +12,15 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, create_model
 
-from smllmun_bench import methods
+from smllmun_bench import methods, resources
 from smllmun_bench.config import Frozen, apply_overrides, read_yaml
 from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.methods.base import Method, MethodConfig
-from smllmun_bench.resources import shipped
 from smllmun_bench.results.manifest import RunManifest
 
-SelectedOn = Literal["", "validation", "test", "by hand"]
-"""Whose scores chose the settings. Nothing: nobody's here, as for published values. `test` taints a row."""
+SelectedOn = Literal["", "validation", "test", "by hand", "untuned"]
+"""Whose scores chose the settings. Nothing: nobody's here, as for published values. `test` taints a row. `untuned`:
+there is no recipe for the model, so the settings are those of another one or the method's own defaults."""
 
 
 class _Recipe(Frozen):
@@ -81,7 +83,22 @@ def of_run(manifest: RunManifest) -> Chosen:
 
 
 def variants(method: str) -> list[str]:
-    return sorted(path.stem for path in (shipped("baselines") / method / "variants").glob("*.yaml"))
+    return sorted(_variants(method))
+
+
+def find(method: str, name: str) -> Path | None:
+    """The file `name` of a method in the first place that has it."""
+    return next((path for place in resources.places("baselines") if (path := place / method / name).is_file()), None)
+
+
+def place_for(method: str, model: str, folder: Path | None = None) -> Path:
+    """Where a recipe that was tuned here is written: below `folder`, else in the first included folder, else in the
+    user's own. Never in an installed package; in a checkout, recipes of our own methods go into the repository."""
+    within = [] if folder is None else [folder]
+    within += resources.included()
+    if not within and resources.in_checkout() and method in methods.CATALOGUE.files():
+        within = [resources.shipped("baselines").parent]
+    return next(iter([*within, resources.user_folder()])) / "baselines" / method / f"{model}.yaml"
 
 
 def write(
@@ -113,15 +130,24 @@ def read(path: Path, method: Method[Any]) -> tuple[MethodConfig, str, SelectedOn
 
 
 def _recipe(method: Method[Any], model: str) -> tuple[MethodConfig, str, SelectedOn]:
-    folder = shipped("baselines") / method.name
-    for path in (folder / f"{model}.yaml", folder / "default.yaml"):
-        if path.is_file():
-            return read(path, method)
-    return method.config(), "the method's own defaults", ""
+    found = find(method.name, f"{model}.yaml")
+    if found is not None:
+        return read(found, method)
+    published = find(method.name, "default.yaml")
+    if published is not None:
+        config, source, _ = read(published, method)
+        return config, source, "untuned"
+    return method.config(), "the method's own defaults", "untuned"
 
 
 def _variant(method: str, name: str) -> Variant:
-    known = variants(method)
+    known = _variants(method)
     if name not in known:
         raise unknown(f"variant of {method}", name, known, where="--method")
-    return read_yaml(shipped("baselines") / method / "variants" / f"{name}.yaml", Variant)
+    return read_yaml(known[name], Variant)
+
+
+def _variants(method: str) -> dict[str, Path]:
+    """Name -> file; of two files with one name the first place's."""
+    places = reversed(resources.places("baselines"))
+    return {path.stem: path for place in places for path in (place / method / "variants").glob("*.yaml")}

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from smllmun_bench import methods
+from smllmun_bench import methods, resources
 from smllmun_bench.errors import UserError
 from smllmun_bench.experiments import tuning, validation
 from smllmun_bench.schema import Fold
@@ -55,10 +55,11 @@ def test_an_empty_list_of_values_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_may_have_a_space_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "shipped", lambda kind: tmp_path)
+    monkeypatch.setattr(resources, "places", lambda kind: [tmp_path])
     (tmp_path / "npo").mkdir()
     own = tmp_path / "npo" / "space.small.yaml"
     own.write_text("grid: {training.lr: [1.0e-4]}\n")
+    (tmp_path / "npo" / "space.yaml").write_text("grid: {training.lr: [1.0e-3]}\n")
     assert tuning.space_path("npo", "small") == own
     assert tuning.space_path("npo", "toy") == tmp_path / "npo" / "space.yaml"
     assert validation.kind_of(own) == "space"
