@@ -97,6 +97,28 @@ class Elicitation(Protocol[C]):
     def tries(self, data: AttackData, config: C) -> Sequence[Try]: ...
 
 
+Ask = Callable[[Sequence[Try]], Sequence[float]]
+"""Asks the model that is attacked; how much of the fact came back in each try, in [0, 1]."""
+
+
+@runtime_checkable
+class Checked(Protocol[C]):
+    """An elicitation that a model may not understand at all: raises NotApplicable then, before it is tried."""
+
+    def check(self, ask: Ask, data: AttackData, config: C) -> None: ...
+
+
+@runtime_checkable
+class Combining(Protocol[C]):
+    """An elicitation whose tries of one item count otherwise than by the strongest of them.
+
+    `worth` is what came back in each of `tries`, which are all those of one item. Gives point of a curve -> figure in
+    [0, 1], the same points for every item.
+    """
+
+    def combined(self, tries: Sequence[Try], worth: Sequence[float], config: C) -> Mapping[str, float]: ...
+
+
 @runtime_checkable
 class WeightAttack(Protocol[C]):
     """Changes the model as it is mounted and asks the items as the task does.

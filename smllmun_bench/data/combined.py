@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from smllmun_bench.data.alterations import altered, is_altered
 from smllmun_bench.data.registry import accepts, open_source
 from smllmun_bench.data.source import Source, Split, digest_of, item_lines, split_digest
 from smllmun_bench.errors import UserError
@@ -45,6 +46,8 @@ class TaskData:
         self._digests: dict[tuple[Split, Fold], str] = {}
 
     def image(self, ref: str) -> Image.Image:
+        if is_altered(ref):
+            return altered(ref, self.image)
         if self.general is not None and ref.startswith(_GENERAL):
             return self.general.image(ref.removeprefix(_GENERAL))
         return self.benchmark.image(ref)

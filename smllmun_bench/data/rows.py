@@ -137,3 +137,16 @@ class RowSource:
 
     def image(self, ref: str) -> Image.Image:
         return self._open_image(ref)
+
+    def further_photos(self, ref: str) -> list[str]:
+        """Other photos of the entity that `ref` shows, of those that are asked about and never trained on."""
+        entity = self._shown.get(ref)
+        return [photo for photo, shown in self._shown.items() if shown == entity and photo != ref]
+
+    @cached_property
+    def _shown(self) -> dict[str, str]:
+        """Photo -> the entity on it, of the photos that no row trains on."""
+        trained = {photo for row in self.rows if row.use is not Use.EVALUATE for photo in row.item.images}
+        asked = (row.item for row in self.rows if row.use is Use.EVALUATE)
+        found = sorted({(ref, item.entity_id) for item in asked for ref in item.images if ref not in trained})
+        return dict(found)

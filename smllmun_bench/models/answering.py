@@ -6,12 +6,27 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """How an answer is drawn. `seed` alone decides about chance, whatever else is asked with it."""
+
+    temperature: float
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or not 0 <= self.top_p <= 1:
+            raise ValueError(f"temperature {self.temperature} and top-p {self.top_p} draw nothing")
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A question about images, named by reference; `prefill` is what its answer begins with."""
+    """A question about images, named by reference; `prefill` is what its answer begins with; without `draw` it is the
+    greedy one."""
 
     question: str
     images: tuple[str, ...] = ()
     prefill: str = ""
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +46,7 @@ class Answerer(Protocol):
         batch_size: int = 64,
         on_done: Callable[[int], None] = lambda n: None,
     ) -> list[Generation]:
-        """Greedy answers, in the order of the queries."""
+        """Answers in the order of the queries, greedy but where a query says how to draw."""
         ...
 
     def answer_logprobs(self, pairs: Sequence[tuple[Query, str]]) -> list[tuple[float, ...]]:

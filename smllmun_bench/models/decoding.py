@@ -1,9 +1,9 @@
-"""Greedy answers to many questions, each image read once, and no batch kept waiting by its longest answers.
+"""Answers to many questions, each image read once, and no batch kept waiting by its longest answers.
 
 The tokens up to the end of an image go through the decoder once for all questions that share them, and their keys and
-values are handed to each; then come the questions, then one token at a time for those that are not done. When a quarter
-of a batch is left it makes room for the next one, and what is left of several goes on together. Same texts as
-`generate`, which does all of it for every row until the last one stops.
+values are handed to each; then come the questions, each once however many answers are drawn to it, then one token at a
+time for those that are not done. When a quarter of a batch is left it makes room for the next one, and what is left of
+several goes on together. Same texts as `generate`, which does all of it for every row until the last one stops.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from smllmun_bench.models.encoding import Encoded
 from smllmun_bench.models.memory import device_of, fits, in_batches, too_much
 from smllmun_bench.models.packing import additive, prefix_length
+from smllmun_bench.models.sampling import Choose, likeliest
 
 Embed = Callable[[Tensor, tuple[tuple[str, ...], ...]], Tensor]
 """(ids (B, L), images of the rows that have some) -> input embeddings (B, L, hidden)."""
@@ -62,7 +63,7 @@ class _Paused:
 
 
 @torch.inference_mode()
-def greedy(
+def decode(
     model: Any,
     embed: Embed,
     encoded: Sequence[Encoded],
@@ -72,6 +73,7 @@ def greedy(
     *,
     batch_size: int,
     tell: Callable[[TokenIds], None],
+    choose: Choose = likeliest,
 ) -> None:
     """Answer the questions of `encoded` that `order` numbers, in batches. Each answer is told once, when it is done.
 
@@ -88,11 +90,11 @@ def greedy(
         waiting.extend(paused)
 
     def ask(chunk: Sequence[int]) -> None:
-        going = _begin(model, embed, encoded, chunk, image_token, stop)
-        settle(*_continue(model, embed, going, stop, few=len(chunk) // 4))
+        going = _begin(model, embed, encoded, chunk, image_token, stop, choose)
+        settle(*_continue(model, embed, going, stop, choose, few=len(chunk) // 4))
 
     def resume(some: Sequence[_Paused], few: int) -> None:
-        settle(*_continue(model, embed, _resumed(model, some), stop, min(few, len(some) // 4)))
+        settle(*_continue(model, embed, _resumed(model, some), stop, choose, min(few, len(some) // 4)))
 
     def together(few: int) -> None:
         """All that wait go on, in as few batches as memory allows, until `few` are left of each."""
@@ -116,10 +118,17 @@ def greedy(
 
 
 def _begin(
-    model: Any, embed: Embed, encoded: Sequence[Encoded], numbers: Sequence[int], image_token: int, stop: Stop
+    model: Any,
+    embed: Embed,
+    encoded: Sequence[Encoded],
+    numbers: Sequence[int],
+    image_token: int,
+    stop: Stop,
+    choose: Choose,
 ) -> _Going:
     """Images and questions read, the first token of each answer chosen."""
-    batch = [encoded[number] for number in numbers]
+    asked = [encoded[number] for number in numbers]
+    batch = list(dict.fromkeys(asked))
     device = device_of(model)
     cache = _empty(model)
     lengths = [prefix_length(item, image_token) for item in batch]
@@ -137,11 +146,18 @@ def _begin(
     start = torch.tensor(lengths, device=device)[:, None]
     valid = torch.cat([valid, there], dim=1)
     last = _forward(model, embed(ids, ()), valid.long(), start + _positions(there), cache)[:, -1]
-    first = model.get_output_embeddings()(last).argmax(dim=-1)
+    if len(batch) < len(asked):  # several answers to one prompt
+        place = {item: at for at, item in enumerate(batch)}
+        again = torch.tensor([place[item] for item in asked])
+        cache.reorder_cache(again)
+        valid, last = valid[again.to(device)], last[again.to(device)]
+    first = choose(model.get_output_embeddings()(last), numbers, [0] * len(numbers))
     return _Going(list(numbers), [[token] for token in first.tolist()], valid, cache)
 
 
-def _continue(model: Any, embed: Embed, going: _Going, stop: Stop, few: int) -> tuple[TokenIds, list[_Paused]]:
+def _continue(
+    model: Any, embed: Embed, going: _Going, stop: Stop, choose: Choose, few: int
+) -> tuple[TokenIds, list[_Paused]]:
     """One token after another until at most `few` answers go on: what ended, and those. Uses `going` up."""
     numbers, answers, valid, cache = going.numbers, going.answers, going.valid, going.cache
     finished: dict[int, list[int]] = {}
@@ -162,7 +178,8 @@ def _continue(model: Any, embed: Embed, going: _Going, stop: Stop, few: int) -> 
         embeds = embed(tokens, ())
         seen = additive(valid, embeds.dtype)[:, None, None]  # else every step works out from `valid` what this says
         hidden = _forward(model, embeds, seen, positions, cache)[:, -1]
-        for answer, token in zip(answers, model.get_output_embeddings()(hidden).argmax(dim=-1).tolist(), strict=True):
+        following = choose(model.get_output_embeddings()(hidden), numbers, [len(answer) for answer in answers])
+        for answer, token in zip(answers, following.tolist(), strict=True):
             if not stop.ended(answer):
                 answer.append(token)
 

@@ -48,6 +48,8 @@ class Served:
         on_done: Callable[[int], None] = lambda n: None,
     ) -> list[Generation]:
         """Greedy answers, in the order of the queries; `batch_size` is vLLM's own affair."""
+        if any(query.draw for query in queries):
+            raise UserError("vLLM draws answers otherwise", where="--backend vllm", fix="--backend transformers")
         settings = {"max_tokens": max_new_tokens, "stop_token_ids": sorted(self._reader.stop_ids)}
         asked = [(query, None) for query in queries]
         return [

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.answering import Generation, Query
-from smllmun_bench.models.decoding import Stop, TokenIds, greedy
+from smllmun_bench.models.decoding import Stop, TokenIds, decode
 from smllmun_bench.models.encoding import Encoded, Encoder
 from smllmun_bench.models.families import Family, Prompt, family_of
 from smllmun_bench.models.hooks import BatchLayout, Edit
 from smllmun_bench.models.memory import device_of, in_batches
 from smllmun_bench.models.packing import Packed, Row, pack, plan_rows, prefix_length
 from smllmun_bench.models.prompt_filter import PromptFilter
+from smllmun_bench.models.sampling import Choose, Chosen, chooser, likeliest
 from smllmun_bench.models.vision import FeatureBank
 
 __all__ = ["AnswerScores", "Generation", "ImageSource", "Query", "Reader", "Vlm", "finished"]
@@ -153,8 +154,9 @@ class Vlm:
         batch_size: int = 64,
         on_done: Callable[[int], None] = lambda n: None,
     ) -> list[Generation]:
-        """Greedy answers, in the order of the queries. Batches hold prompts of like length, or on the same image.
+        """Answers in the order of the queries, greedy but where one says how to draw.
 
+        Batches hold prompts of like length, or on the same image.
         A batch that does not fit into memory is halved, and so are those after it; no answer is lost by that.
         """
         if any(refused := [self._refusal(query, None) for query in queries]):
@@ -166,6 +168,7 @@ class Vlm:
         answers: dict[int, Generation] = {}
         shares = self._may_share(encoded, max_new_tokens)
         stop = Stop(self.stop_ids, self.pad_id, max_new_tokens)
+        choose = chooser([query.draw for query in queries], max_new_tokens)
 
         def tell(tokens: TokenIds) -> None:
             for index, ids in tokens.items():
@@ -174,7 +177,7 @@ class Vlm:
 
         def ask(chunk: Sequence[int]) -> None:
             batch = [encoded[index] for index in chunk]
-            tell(dict(zip(chunk, self._generate_batch(batch, max_new_tokens), strict=True)))
+            tell(dict(zip(chunk, self._generate_batch(batch, max_new_tokens, choose, chunk), strict=True)))
 
         with self.bank.prefetching(self.device) as expect:
             for alike in self.alike(encoded):
@@ -182,7 +185,7 @@ class Vlm:
                 expect(encoded[index].images for index in order)
                 if shares:
                     reader = (self.model, self._embed, encoded, order, self.image_token, stop)
-                    greedy(*reader, batch_size=batch_size, tell=tell)
+                    decode(*reader, batch_size=batch_size, tell=tell, choose=choose)
                 else:
                     in_batches(ask, order, batch_size)
         return [self._passed(query, answers[i]) for i, query in enumerate(queries)]
@@ -226,8 +229,10 @@ class Vlm:
             groups.setdefault(len(item.images) if self.family.alike else 0, []).append(index)
         return list(groups.values())
 
-    def _generate_batch(self, batch: list[Encoded], max_new_tokens: int) -> list[list[int]]:
-        from transformers import GenerationConfig
+    def _generate_batch(
+        self, batch: list[Encoded], max_new_tokens: int, choose: Choose = likeliest, numbers: Sequence[int] = ()
+    ) -> list[list[int]]:
+        from transformers import GenerationConfig, LogitsProcessorList
 
         width = max(len(item.ids) for item in batch)
         ids = torch.full((len(batch), width), self.pad_id, dtype=torch.long)
@@ -248,7 +253,12 @@ class Vlm:
         ends = torch.full((len(batch),), width)
         self.layout = BatchLayout(tuple(batch), ids, ends - torch.tensor([len(item.ids) for item in batch]), ends)
         try:
-            out = self.model.generate(**inputs, attention_mask=valid.long().to(self.device), generation_config=config)
+            out = self.model.generate(
+                **inputs,
+                attention_mask=valid.long().to(self.device),
+                generation_config=config,
+                logits_processor=LogitsProcessorList([Chosen(choose, numbers)] if choose is not likeliest else []),
+            )
         finally:
             self.model.generation_config = usual
             self.layout = None

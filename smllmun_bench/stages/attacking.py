@@ -1,18 +1,33 @@
 """Attacking: what a model gives away under one attack, as a stage; target and gold are attacked alike."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from smllmun_bench.attacks.base import AttackConfig, AttackData, Elicitation, Probe, Try, WeightAttack
+from smllmun_bench.attacks.base import (
+    AttackConfig,
+    AttackData,
+    Checked,
+    Combining,
+    Elicitation,
+    Probe,
+    Try,
+    WeightAttack,
+)
+from smllmun_bench.data.seeding import stable_int
 from smllmun_bench.data.source import Split, digest_of, item_lines
+from smllmun_bench.metrics.item_metrics import WITHOUT_LIMIT
+from smllmun_bench.metrics.states import State
+from smllmun_bench.models.answering import Draw
 from smllmun_bench.results.predictions import PREDICTIONS, read_predictions, write_predictions
-from smllmun_bench.schema import Item, Kind, Prediction, Role
+from smllmun_bench.schema import Item, Kind, Prediction, Role, Score
 from smllmun_bench.scoring.items import score_items
 from smllmun_bench.stages.backends import answering
 from smllmun_bench.stages.building import References
@@ -83,7 +98,7 @@ def attack(
     make = _maker(context, task, data, chosen, config, model, artifact, references, name)
     request = Request("attack", VERSIONS["attack"], _inputs(context, data, chosen, config, model, artifact, references))
     stored = context.store.get_or_make(request, make, on_event=named(context, f"{chosen.name}, {name}"))
-    return _read(stored, data, task)
+    return _read(stored, task, chosen, config)
 
 
 def attack_task(task: TaskSpec) -> TaskSpec:
@@ -145,7 +160,10 @@ def _maker(
     def elicit(folder: Path) -> None:
         tries = tuple(chosen.tries(data, config))
         with context.watch(what, len(tries)) as advance, mounted() as vlm:
-            predictions = ask_tries(vlm, tries, task, chosen.name, batch_size=context.batch_size, on_done=advance)
+            ask = partial(ask_tries, vlm, task=task, attack=chosen.name, seed=data.seed, batch_size=context.batch_size)
+            if isinstance(chosen, Checked):
+                chosen.check(lambda some: worth(some, ask(some), task), data, config)
+            predictions = ask(tries, on_done=advance)
         _write(folder, tries, predictions, {"": range(len(tries))})
 
     def change(folder: Path) -> None:
@@ -198,19 +216,44 @@ def ask_tries(
     attack: str,
     *,
     batch_size: int,
+    seed: int = 0,
     on_done: Callable[[int], None] = lambda n: None,
 ) -> list[Prediction]:
-    """One prediction for each try, in their order; `sample` counts the tries of an item."""
-    apart = [replace(one.item, item_id=f"{number}") for number, one in enumerate(tries)]
+    """One prediction for each try, in their order; `sample` counts the tries of an item.
+
+    What is drawn depends on the seed, the item and the number of the try alone. Perturbed answers are not weighed but
+    where the task's headline takes them: an attack may ask a hundred times.
+    """
+    apart = [replace(_lean(one.item, task), item_id=f"{number}") for number, one in enumerate(tries)]
     begun = {f"{number}": one.prefill for number, one in enumerate(tries) if one.prefill}
-    found = predict_items(vlm, apart, task, run_id="-", batch_size=batch_size, on_done=on_done, prefills=begun)
-    counted: dict[str, int] = {}
-    predictions = []
-    for one, prediction in zip(tries, found, strict=True):
-        item_id = one.item.item_id
-        predictions.append(replace(prediction, item_id=item_id, attack=attack, sample=counted.get(item_id, 0)))
-        counted[item_id] = counted.get(item_id, 0) + 1
-    return predictions
+    samples = _counted([one.item.item_id for one in tries])
+    draws = {
+        f"{number}": Draw(one.temperature, one.top_p, stable_int("draw", seed, one.item.item_id, sample))
+        for number, (one, sample) in enumerate(zip(tries, samples, strict=True))
+        if one.temperature > 0
+    }
+    found = predict_items(
+        vlm, apart, task, run_id="-", batch_size=batch_size, on_done=on_done, prefills=begun, draws=draws
+    )
+    return [
+        replace(prediction, item_id=one.item.item_id, attack=attack, sample=sample)
+        for one, prediction, sample in zip(tries, found, samples, strict=True)
+    ]
+
+
+def _lean(item: Item, task: TaskSpec) -> Item:
+    weighed = item.kind is not Kind.OPEN or task.metrics[Kind.OPEN].headline not in WITHOUT_LIMIT
+    return item if weighed else replace(item, perturbed_answers=())
+
+
+def _counted(names: Sequence[str]) -> list[int]:
+    """How many of the same name stand before each."""
+    seen: Counter[str] = Counter()
+    before = []
+    for name in names:
+        before.append(seen[name])
+        seen[name] += 1
+    return before
 
 
 def _write(folder: Path, tries: Sequence[Try], predictions: Sequence[Prediction], points: Mapping[str, range]) -> None:
@@ -223,25 +266,55 @@ def _write(folder: Path, tries: Sequence[Try], predictions: Sequence[Prediction]
     (folder / TRIES).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _read(stored: StoredStage, data: AttackData, task: TaskSpec) -> Attacked:
+def _read(stored: StoredStage, task: TaskSpec, chosen: Any, config: AttackConfig) -> Attacked:
     if (stored.path / FIGURES).is_file():
         return Attacked(stored, json.loads((stored.path / FIGURES).read_text(encoding="utf-8")))
     predictions = tuple(read_predictions(stored.path / PREDICTIONS))
     rows = [json.loads(line) for line in (stored.path / TRIES).read_text(encoding="utf-8").splitlines()]
     tries = tuple(_try(row) for row in rows)
-    values: dict[str, dict[str, float]] = {}
-    for row, one, value in zip(rows, tries, worth(tries, predictions, task), strict=True):
-        found = values.setdefault(row["point"], {})
-        found[one.item.item_id] = max(value, found.get(one.item.item_id, 0.0))
+    points = [row["point"] for row in rows]
+    values = by_item(tries, worth(tries, predictions, task), points, chosen, config)
     return Attacked(stored, values, tries, predictions)
 
 
+def by_item(
+    tries: Sequence[Try], found: Sequence[float], points: Sequence[str], chosen: Any, config: AttackConfig
+) -> dict[str, dict[str, float]]:
+    """Point -> item id -> what came back in all tries of the item at that point."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, (one, point) in enumerate(zip(tries, points, strict=True)):
+        groups.setdefault((point, one.item.item_id), []).append(number)
+    values: dict[str, dict[str, float]] = {}
+    for (point, item_id), numbers in groups.items():
+        some = [found[number] for number in numbers]
+        if isinstance(chosen, Combining):
+            figures = chosen.combined([tries[number] for number in numbers], some, config)
+        else:
+            figures = {point: max(some)}
+        for name, figure in figures.items():
+            values.setdefault(name, {})[item_id] = figure
+    return values
+
+
 def worth(tries: Sequence[Try], predictions: Sequence[Prediction], task: TaskSpec) -> list[float]:
-    """What each answer gives away, in [0, 1]: the headline of its kind, as the task scores the forgotten."""
+    """What each answer gives away, in [0, 1]: the headline of its kind, as the task scores the forgotten.
+
+    With one difference: a broken answer gives away what stands in it. In a table it must not look like forgetting; as
+    the strongest of many tries, gibberish would look like knowledge, and gold's hide the excess over gold.
+    """
     apart = [replace(one.item, item_id=f"{number}") for number, one in enumerate(tries)]
     said = [replace(p, item_id=f"{number}", attack="none", sample=0) for number, p in enumerate(predictions)]
     scores = score_items(apart, said, task.metrics, directions=task.direction)
-    return [score.headline for score in scores]
+    return [
+        _told(score, item, prediction, task) if score.state == State.BROKEN else score.headline
+        for score, item, prediction in zip(scores, apart, said, strict=True)
+    ]
+
+
+def _told(score: Score, item: Item, prediction: Prediction, task: TaskSpec) -> float:
+    name = task.metrics[item.kind].headline
+    without_limit = WITHOUT_LIMIT.get(name)
+    return without_limit(item, prediction) if without_limit else score.values[name]
 
 
 def _try(row: Mapping[str, Any]) -> Try:

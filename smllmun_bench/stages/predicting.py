@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from smllmun_bench import runtime
 from smllmun_bench.errors import UserError
-from smllmun_bench.models.answering import Query
+from smllmun_bench.models.answering import Draw, Query
 from smllmun_bench.results.predictions import PREDICTIONS, read_predictions, write_predictions
 from smllmun_bench.schema import Item, Kind, Modality, Prediction
 from smllmun_bench.stages.backends import answering, backend_of
@@ -169,8 +169,10 @@ def predict_items(
     batch_size: int,
     on_done: Callable[[int], None] = lambda n: None,
     prefills: Mapping[str, str] = MappingProxyType({}),
+    draws: Mapping[str, Draw] = MappingProxyType({}),
 ) -> list[Prediction]:
-    """One prediction per item, in the order of the items; `prefills` begins the answers to some, by item id.
+    """One prediction per item, in the order of the items; `prefills` begins the answers to some and
+    `draws` says how some are drawn, by item id.
 
     Choices that are answered by log-probability are scored teacher-forced, not generated, and so are passages: these
     get the log-probabilities of their tokens without EOS, for the text goes on in its book. Open memory questions get
@@ -178,7 +180,10 @@ def predict_items(
     """
     generated = [item for item in items if not _scored_only(item, task)]
     generations = vlm.generate(
-        [_begun(query_of(item, task), prefills.get(item.item_id, "")) for item in generated],
+        [
+            replace(query_of(item, task), prefill=prefills.get(item.item_id, ""), draw=draws.get(item.item_id))
+            for item in generated
+        ],
         max_new_tokens=task.generation.max_new_tokens,
         batch_size=batch_size,
         on_done=on_done,
@@ -201,10 +206,6 @@ def predict_items(
             )
         )
     return predictions
-
-
-def _begun(query: Query, prefill: str) -> Query:
-    return replace(query, prefill=prefill) if prefill else query
 
 
 def _scored_only(item: Item, task: TaskSpec) -> bool:

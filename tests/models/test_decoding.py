@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from smllmun_bench.models.decoding import Stop, greedy
+from smllmun_bench.models.decoding import Stop, decode
 from smllmun_bench.models.encoding import Encoded
 from smllmun_bench.models.packing import prefix_length
 from smllmun_bench.models.vlm import Query, Vlm
@@ -109,7 +109,7 @@ def test_long_answers_of_several_batches_go_on_together(
         rows.seen.clear()
         said: list[dict[int, list[int]]] = []
         numbered = [encoded[number] for number in order * 4 * batches]
-        greedy(
+        decode(
             talkative.model, talkative._embed, numbered, range(32 * batches), talkative.image_token, stop,
             batch_size=32, tell=lambda some: said.append(dict(some)),
         )  # fmt: skip
