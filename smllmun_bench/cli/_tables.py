@@ -1,37 +1,37 @@
 """Tables that more than one command prints."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from smllmun_bench.report.console import plain
 from smllmun_bench.report.leaderboard import marked
 from smllmun_bench.report.table import (
     ANSWER_COLUMNS,
-    MISSING,
     SCORE_COLUMNS,
     Figure,
+    FittedTable,
     ScoreRow,
     add_score_columns,
     figure_text,
-    new_table,
+    lines_table,
     score_table,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from smllmun_bench.results.leaderboard import Standing
 
+__all__ = ["answers_table", "lines_table", "mask_lines", "standings_table"]
 
-def standings_table(rows: Iterable["Standing"], title: str) -> "Table":
+
+def standings_table(rows: Iterable["Standing"], title: str) -> FittedTable:
     """References and methods with their scores and intervals."""
     return score_table([_score_row(standing) for standing in rows], title=title)
 
 
-def answers_table(rows: Iterable["Standing"]) -> "Table":
+def answers_table(rows: Iterable["Standing"]) -> FittedTable:
     """What the answers were: refusals where they are wanted, refusals where they are not, and broken ones."""
-    table = new_table("answers")
-    table.add_column("", overflow="fold", max_width=28)
+    table = FittedTable("answers")
+    table.add_column("", keep=True)
     add_score_columns(table, ANSWER_COLUMNS)
     for standing in rows:
         table.add_row(
@@ -51,16 +51,6 @@ def mask_lines(standing: "Standing") -> list[str]:
         f"masked {figures[prefix + 'masked']:.4f} (random {figures[prefix + 'masked_null']:.4f})"
         for prefix in prefixes
     ]
-
-
-def lines_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
-    """A plain table; None is a dash."""
-    table = new_table(title)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(plain(MISSING if cell is None else cell) for cell in row))
-    return table
 
 
 def _score_row(standing: "Standing") -> ScoreRow:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from smllmun_bench.report.table import FittedTable
     from smllmun_bench.results.compare import Compared
 
 RESULTS = Path("results")
@@ -46,7 +45,7 @@ def compare(
         console.print(_flips(found, flips))
 
 
-def _columns(found: "Compared") -> "Table":
+def _columns(found: "Compared") -> "FittedTable":
     from smllmun_bench.cli._tables import lines_table
 
     lines = [
@@ -61,17 +60,17 @@ def _columns(found: "Compared") -> "Table":
         for column in found.columns
     ]
     columns = ("column", "n", "people", "a", "b", "b − a", "95 %", "p (Holm)", "smallest", "")
-    return lines_table("", columns, lines)
+    return lines_table("", columns, lines, keep=("b − a", "p (Holm)", ""))
 
 
-def _turned(found: "Compared") -> "Table":
+def _turned(found: "Compared") -> "FittedTable":
     from smllmun_bench.cli._tables import lines_table
 
     lines = [(role, f"{old} → {new}", count) for role, old, new, count in found.turned]
     return lines_table(f"{len(found.flips)} answers turned", ("role", "a → b", "n"), lines)
 
 
-def _flips(found: "Compared", count: int) -> "Table":
+def _flips(found: "Compared", count: int) -> "FittedTable":
     """Some of them, spread over all."""
     from smllmun_bench.cli._tables import lines_table
 

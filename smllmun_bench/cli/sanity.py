@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from smllmun_bench.experiments.planted_data import Material
     from smllmun_bench.experiments.sanity.fooled import Outcome
+    from smllmun_bench.report.table import FittedTable
 
 
 def sanity(
@@ -70,23 +69,25 @@ def sanity(
         console.print(f"GATE {found.gate}: what is compared here means nothing", soft_wrap=True)
 
 
-def _table(outcomes: "Sequence[Outcome]", found: "Material") -> "Table":
+def _table(outcomes: "Sequence[Outcome]", found: "Material") -> "FittedTable":
     from rich.text import Text
 
     from smllmun_bench.report.console import plain
-    from smllmun_bench.report.table import MISSING, new_table
+    from smllmun_bench.report.table import MISSING, FittedTable
 
     names = list(dict.fromkeys(outcome.composite for outcome in outcomes))
-    table = new_table(f"planted models · {found.title}")
-    table.add_column("", overflow="fold", max_width=26)
+    table = FittedTable(f"planted models · {found.title}")
+    table.add_column("", keep=True)
     for name in names:
-        table.add_column(name.replace(" ", "\n").replace("-", "-\n"), justify="right")
+        table.add_column(Text(name.replace(" ", "\n").replace("-", "-\n")), right=True)
     models = list(dict.fromkeys((outcome.model, outcome.genuine) for outcome in outcomes))
     cells = {(outcome.model, outcome.composite): outcome for outcome in outcomes}
     for number, (model, genuine) in enumerate(models):
         row = [cells[model, name] for name in names]
         texts = [Text(MISSING if c.score is None else f"{c.score:.3f}{'!' if c.fooled else ' '}") for c in row]
-        table.add_row(plain(model), *texts, end_section=genuine and not models[number + 1][1])
+        table.add_row(plain(model), *texts)
+        if genuine and not models[number + 1][1]:
+            table.add_section()
     return table
 
 

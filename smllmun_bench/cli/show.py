@@ -11,8 +11,7 @@ from smllmun_bench.errors import PassedOver, UserError
 from smllmun_bench.schema import Role
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from smllmun_bench.report.table import FittedTable
     from smllmun_bench.results.run_folder import RunFolder
 
 RESULTS = Path("results")
@@ -48,7 +47,7 @@ def show(
         console.print(table)
 
 
-def _facts(run: "RunFolder") -> "Table":
+def _facts(run: "RunFolder") -> "FittedTable":
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.scoring.columns import SCALARS
 
@@ -69,7 +68,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _gate_and_gold(run: "RunFolder") -> "list[Table]":
+def _gate_and_gold(run: "RunFolder") -> "list[FittedTable]":
     """What the target had to forget, and how far this model is from gold on the same items (scores.json)."""
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.results.manifest import read_scores_json
@@ -99,7 +98,7 @@ def _short(value: object) -> object:
     return f"{value:.3g}" if isinstance(value, float) else value
 
 
-def _scores(rows: Sequence[dict[str, Any]]) -> "Table":
+def _scores(rows: Sequence[dict[str, Any]]) -> "FittedTable":
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.metrics.statistics import macro
 
@@ -136,7 +135,7 @@ def _before(run: "RunFolder") -> dict[str, str]:
         return {}
 
 
-def _examples(rows: Sequence[dict[str, Any]], before: dict[str, str], count: int) -> "list[Table]":
+def _examples(rows: Sequence[dict[str, Any]], before: dict[str, str], count: int) -> "list[FittedTable]":
     from smllmun_bench.cli._tables import lines_table
 
     tables = []
@@ -148,5 +147,6 @@ def _examples(rows: Sequence[dict[str, Any]], before: dict[str, str], count: int
             for row in generated[::step][:count]
         ]
         if lines:
-            tables.append(lines_table(role, ("item", "question", "right answer", "before", "after", "state"), lines))
+            columns = ("item", "question", "right answer", "before", "after", "state")
+            tables.append(lines_table(role, columns, lines, keep=("right answer", "after", "state")))
     return tables

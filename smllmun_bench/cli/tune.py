@@ -11,10 +11,10 @@ from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from smllmun_bench.cli._session import RunOptions
     from smllmun_bench.experiments.tuning import Point
+    from smllmun_bench.report.table import FittedTable
     from smllmun_bench.stages.method_recipes import Chosen
 
 
@@ -127,7 +127,7 @@ def _typed(options: "RunOptions", seed: int, budget: int | None, settings: Seque
     return " ".join(parts)
 
 
-def points_table(title: str, tried: "Sequence[Point]") -> "Table":
+def points_table(title: str, tried: "Sequence[Point]") -> "FittedTable":
     """A line per point: what was set, and what its scores are."""
     from smllmun_bench.cli._tables import lines_table
     from smllmun_bench.scoring.columns import MEANS, Shown

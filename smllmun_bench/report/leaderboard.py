@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
-from rich.table import Table
 
 from smllmun_bench.config import FileFault, faults_error
 from smllmun_bench.errors import UserError, nearest
 from smllmun_bench.report.console import plain
-from smllmun_bench.report.table import MISSING, SCORE_COLUMNS, Figure, add_score_columns, figure_text, new_table
+from smllmun_bench.report.table import MISSING, SCORE_COLUMNS, Figure, FittedTable, add_score_columns, figure_text
 from smllmun_bench.schema import Fidelity
 from smllmun_bench.scoring import columns
 from smllmun_bench.scoring.significance import Noise
@@ -157,8 +156,8 @@ def from_csv(text: str, *, source: str) -> tuple[LeaderboardRow, ...]:
     return tuple(rows)
 
 
-def leaderboard_tables(rows: Iterable[LeaderboardRow]) -> list[Table]:
-    """One table per task, forget ratio, model and precision, ranked; 120 columns wide at most."""
+def leaderboard_tables(rows: Iterable[LeaderboardRow]) -> list[FittedTable]:
+    """One table per task, forget ratio, model and precision, ranked."""
     return [_table(list(group)) for _, group in groupby(rank(rows), key=table_key)]
 
 
@@ -213,26 +212,25 @@ def marked(row: LeaderboardRow) -> str:
     return f"{row.method} {signed}".strip() + (STAMP if row.selected_on == "test" else "")
 
 
-def _table(rows: Sequence[LeaderboardRow]) -> Table:
+def _table(rows: Sequence[LeaderboardRow]) -> FittedTable:
     first = rows[0]
     marks = [first.task, f"forget {first.forget_ratio * 100:.3g} %", first.model]
     marks += [f"answers in {first.precision}"] if first.precision else []
-    table = new_table(" · ".join(marks))
-    table.padding = 0  # thirteen columns in 120; the box keeps them a space apart
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("method", overflow="fold", max_width=22)
-    table.add_column("fidelity", overflow="fold", max_width=14)
+    table = FittedTable(" · ".join(marks))
+    table.add_column("", right=True, keep=True)
+    table.add_column("method", keep=True)
     add_score_columns(table)
+    table.add_column("fidelity", whole=False)
     if all(row.language is None for row in rows):
-        table.caption = plain(NO_LANGUAGE)
+        table.caption = NO_LANGUAGE
     for row in rows:
         figures = {column.name: Figure(getattr(row, column.name)) for column in SCORE_COLUMNS}
         figures["overall"] = Figure(row.overall, row.overall_low, row.overall_high)
         table.add_row(
             str(row.rank or MISSING),
             plain(marked(row), style="italic" if row.kind is RowKind.REFERENCE else ""),
-            row.fidelity or row.kind,
             *(figure_text(figures[column.name], column.missing) for column in SCORE_COLUMNS),
+            row.fidelity or row.kind,
         )
     return table
 

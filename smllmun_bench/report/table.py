@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,8 @@ from smllmun_bench.schema import Direction
 from smllmun_bench.scoring.columns import COLUMNS, Column, Shown
 
 MISSING = "\u2013"  # an en dash
+_PROSE = 18  # cells: a column with a wider one is prose, and may be folded
+_FOLDED = 10  # cells that a folded column keeps at least
 _ARROWS = {Direction.UP: " ↑", Direction.DOWN: " ↓", Direction.NONE: ""}
 
 
@@ -50,14 +53,106 @@ class StageLine(Protocol):
     def seconds(self) -> float: ...
 
 
-def score_table(rows: Iterable[ScoreRow], *, title: str = "", columns: Sequence[Column] = SCORE_COLUMNS) -> Table:
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    text: Text
+    right: bool
+    keep: bool
+    whole: bool
+
+
+class FittedTable:
+    """A table of any width. Whole columns (names, numbers) stand on one line or not at all; prose is folded.
+
+    Where not everything fits, columns are left out from the right, those with `keep` never, and named below.
+    """
+
+    def __init__(self, title: str = "") -> None:
+        self.title, self.caption = title, ""
+        self.rows: list[tuple[Text, ...]] = []
+        self._headings: list[_Heading] = []
+        self._sections: set[int] = set()
+
+    def add_column(self, heading: str | Text, *, right: bool = False, keep: bool = False, whole: bool = True) -> None:
+        text = plain(heading) if isinstance(heading, str) else heading
+        self._headings.append(_Heading(text, right, keep, whole))
+
+    def add_row(self, *cells: str | Text) -> None:
+        self.rows.append(tuple(plain(cell) if isinstance(cell, str) else cell for cell in cells))
+
+    def add_section(self) -> None:
+        """A line below the rows so far."""
+        self._sections.add(len(self.rows))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown, whole = self._fit(options.max_width)
+        table = Table(
+            title=plain(self.title) if self.title else None,
+            title_justify="left",
+            caption=plain(self.caption) if self.caption else None,
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            padding=0,
+        )
+        for place in shown:
+            heading = self._headings[place]
+            table.add_column(
+                heading.text,
+                justify="right" if heading.right else "left",
+                overflow="fold",
+                no_wrap=place in whole,
+                min_width=self._natural(place) if place in whole else None,
+            )
+        for number, cells in enumerate(self.rows, 1):
+            table.add_row(*(cells[place] for place in shown), end_section=number in self._sections)
+        yield table
+        if left_out := [self._headings[place] for place in range(len(self._headings)) if place not in shown]:
+            named = ", ".join(heading.text.plain.replace("-\n", "").replace("\n", " ") for heading in left_out)
+            yield Text(f"left out at {options.max_width} columns: {named}", style="dim")
+
+    def _fit(self, width: int) -> tuple[list[int], set[int]]:
+        """(places of the columns that are shown, those of them that stand whole)."""
+        shown = list(range(len(self._headings)))
+        whole = {place for place in shown if self._headings[place].whole}
+        optional = [place for place in shown if not self._headings[place].keep]
+        while optional and self._least(shown, whole) > width:
+            shown.remove(optional.pop())
+        whole &= set(shown)
+        while whole and self._least(shown, whole) > width:  # nothing is left to leave out: the widest is folded
+            whole.remove(max(whole, key=self._natural))
+        return shown, whole
+
+    def _least(self, shown: Sequence[int], whole: set[int]) -> int:
+        widths = [self._natural(place) if place in whole else min(_FOLDED, self._natural(place)) for place in shown]
+        return sum(widths) + len(widths) + 1  # the box: a space between columns and at either side
+
+    def _natural(self, place: int) -> int:
+        cells = [self._headings[place].text, *(row[place] for row in self.rows)]
+        return max(line.cell_len for cell in cells for line in cell.split("\n", allow_blank=True) or [cell])
+
+
+def lines_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, keep: Sequence[str] = ()
+) -> FittedTable:
+    """A table of texts; None is a dash. The first column and `keep` are never left out; long texts are folded."""
+    table = FittedTable(title)
+    cells = [[plain(MISSING if cell is None else cell) for cell in row] for row in rows]
+    for place, column in enumerate(columns):
+        prose = any(row[place].cell_len > _PROSE for row in cells)
+        table.add_column(column, keep=place == 0 or column in keep, whole=place == 0 or not prose)
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def score_table(rows: Iterable[ScoreRow], *, title: str = "", columns: Sequence[Column] = SCORE_COLUMNS) -> FittedTable:
     """A line per model, a column per score with three decimals; an interval stands below as ±, at its wider side.
 
     Raises ValueError for a figure under a name that no column has: it would be dropped in silence.
     """
     known = {column.name for column in columns}
-    table = new_table(title)
-    table.add_column("", overflow="fold", max_width=28)
+    table = FittedTable(title)
+    table.add_column("", keep=True)
     add_score_columns(table, columns)
     for row in rows:
         if strangers := row.figures.keys() - known:
@@ -67,12 +162,12 @@ def score_table(rows: Iterable[ScoreRow], *, title: str = "", columns: Sequence[
     return table
 
 
-def stages_table(lines: Iterable[StageLine]) -> Table:
+def stages_table(lines: Iterable[StageLine]) -> FittedTable:
     """What each stage of a run did, how long it took, and the key it is stored under."""
-    table = new_table("")
-    table.add_column("stage", overflow="fold")
-    table.add_column("")
-    table.add_column("seconds", justify="right")
+    table = FittedTable()
+    table.add_column("stage", keep=True, whole=False)
+    table.add_column("", keep=True)
+    table.add_column("seconds", right=True, keep=True)
     table.add_column("key")
     total = 0.0
     for line in lines:
@@ -83,20 +178,11 @@ def stages_table(lines: Iterable[StageLine]) -> Table:
     return table
 
 
-def new_table(title: str) -> Table:
-    """An empty table in the house's style."""
-    return Table(
-        title=plain(title) if title else None,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-
-
-def add_score_columns(table: Table, columns: Sequence[Column] = SCORE_COLUMNS) -> None:
+def add_score_columns(table: FittedTable, columns: Sequence[Column] = SCORE_COLUMNS) -> None:
+    """The scores, of which `overall` is always there."""
     for column in columns:
-        table.add_column(Text(column.heading + _ARROWS[column.direction]), justify="right", no_wrap=True)
+        heading = Text(column.heading + _ARROWS[column.direction])
+        table.add_column(heading, right=True, keep=column.name == "overall")
 
 
 def figure_text(figure: Figure | float | None, missing: str = MISSING) -> Text:

@@ -260,7 +260,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         name="overall",
         label="overall",
-        heading="over-\nall",
+        heading="overall",
         direction=Direction.UP,
         table=Shown.SCORES,
         exported=True,

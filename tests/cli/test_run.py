@@ -179,3 +179,24 @@ def test_strict_fails_where_nothing_was_to_forget(store: Path, tmp_path: Path) -
     strict, lenient = invoke(*asked, "--strict"), invoke(*asked)
     assert (strict.exit_code, lenient.exit_code) == (1, 0)
     assert strict.stderr.count("strict: nothing to forget") == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, None])
+def test_what_commands_print_fits_any_width(finished: tuple[Path, str], store: Path, width: int | None) -> None:
+    output = finished[0]
+    ga, smfa = folder(output, "ga"), folder(output, "smfa")
+    commands: list[tuple[object, ...]] = [
+        ("run", "-m", "smfa", *NANO, "--store", store, "--output", output),
+        ("leaderboard", output),
+        ("compare", ga, smfa),
+        ("show", smfa),
+    ]
+    for command in commands:
+        environment = {"COLUMNS": None if width is None else str(width)}
+        printed = CliRunner().invoke(app, [str(argument) for argument in command], env=environment)
+        assert printed.exit_code == 0, printed.output
+        tables = printed.stdout.partition("Scores 0")[0] if command[0] == "run" else printed.stdout
+        assert "…" not in tables.replace(" … ", " ")
+        if command[0] in ("run", "leaderboard"):
+            assert re.search(r"^ *\d* smfa[ ~≈†]+[01-]\.", tables, re.MULTILINE), tables
+            assert "overall" in tables.partition("smfa")[0]

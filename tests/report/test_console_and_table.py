@@ -1,14 +1,27 @@
 """What is printed is what was said, fits the width, and stays silent when asked."""
 
 import io
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from smllmun_bench.cli.main import app
 from smllmun_bench.report.console import make_console, plain, progress
-from smllmun_bench.report.table import SCORE_COLUMNS, Figure, ScoreRow, figure_text, score_table, stages_table
+from smllmun_bench.report.leaderboard import leaderboard_tables, read_csv
+from smllmun_bench.report.table import (
+    SCORE_COLUMNS,
+    Figure,
+    ScoreRow,
+    figure_text,
+    lines_table,
+    score_table,
+    stages_table,
+)
 from smllmun_bench.schema import Direction
 
 
@@ -95,13 +108,77 @@ FULL = {column.name: Figure(0.1234, 0.1, 0.2) for column in SCORE_COLUMNS}
 
 @pytest.mark.parametrize("markup", [False, True])
 def test_a_score_table_of_full_rows_fits_120_columns(markup: bool) -> None:
-    text = printed(score_table([ScoreRow("[forget] a rather long label for a row", FULL)], title="[t]"), markup=markup)
+    text = printed(score_table([ScoreRow("[forget] a rather long label", FULL)], title="[t]"), markup=markup)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 120
     assert "[forget] a rather long" in text
     assert "[t]" in text
     assert text.count("0.123") == len(SCORE_COLUMNS)
     assert text.count("±.077") == len(SCORE_COLUMNS)
+
+
+WIDTHS = (60, 80, 100, 120, None)  # None: no terminal
+
+
+def at_width(width: int | None, *things: object) -> str:
+    stream = io.StringIO()
+    console = make_console(file=stream) if width is None else make_console(file=stream, width=width)
+    console.print(*things)
+    assert max(map(len, stream.getvalue().splitlines())) <= (width or 120)
+    assert "…" not in stream.getvalue()
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_names_and_overall_are_whole_at_any_width(width: int | None) -> None:
+    names = ("base", "mllmeraser@published †≈", "smfa (training.lr=0.0005)")
+    text = at_width(width, score_table([ScoreRow(name, FULL | {"overall": 0.987}) for name in names]))
+    lines = text.splitlines()
+    for name in names:
+        assert [line for line in lines if line.lstrip().startswith(name) and "0.987" in line], text
+    shown = text.count("0.123") // len(names) + 1
+    left_out = text.partition("left out at ")[2].replace("\n", " ")
+    assert shown + left_out.count(",") + bool(left_out) == len(SCORE_COLUMNS)
+    assert "overall" not in left_out.split(", ")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_leaderboard_row_is_whole_at_any_width(width: int | None) -> None:
+    rows = read_csv(Path(__file__).parents[2] / "results" / "toy_leaderboard.csv")
+    text = at_width(width, *leaderboard_tables(rows))
+    for row in rows:
+        found = [line.split() for line in text.splitlines() if row.method in line.split()]
+        assert any(f"{row.overall:.3f}" in cells for cells in found), row.method
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("command", ["methods", "tasks"])
+def test_lists_name_everything_at_any_width(command: str, width: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if width is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", str(width))
+    result = CliRunner().invoke(app, [command])
+    names = [row["name"] for row in json.loads(CliRunner().invoke(app, [command, "--json"]).stdout)]
+    assert max(map(len, result.stdout.splitlines())) <= (width or 120)
+    assert set(names) <= {line.split()[0] for line in result.stdout.splitlines() if line.strip()}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_prose_is_folded_and_the_first_column_is_whole(width: int | None) -> None:
+    prose = "descends on everything that shall stay and ascends on what shall go"
+    columns = ("name", "fidelity", "description", "needs", "verdict")
+    line = ("negative-preference", "re-implementation", prose, prose, "in the noise")
+    text = at_width(width, lines_table("", columns, [line], keep=("verdict",)))
+    assert any(found.lstrip().startswith(line[0]) and "in the noise" in found for found in text.splitlines())
+    if "left out" not in text:
+        assert all(word in text for word in prose.split())
+
+
+def test_a_name_wider_than_the_console_is_folded_not_cut() -> None:
+    name = "a" * 100
+    text = at_width(60, score_table([ScoreRow(name, FULL)]))
+    assert text.partition("left out")[0].count("a") >= 100
 
 
 def test_missing_scores_are_dashes_and_zero_is_zero() -> None:

