@@ -36,12 +36,16 @@ class AttackConfig(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class AttackNeeds:
-    """What must be there. `weights`: the model changes in its weights, so a change on top of them means something."""
+    """What must be there. `weights`: the model changes in its weights, so a change on top of them means something.
+
+    `removable`: what the method left comes off (adapters, hooks, filters), and the model is attacked without it.
+    """
 
     photos: bool = False  # another photo of the same person
     layers: bool = False  # decoder layers whose states can be read and set
     references: bool = False  # target and gold at hand, to be read beside the model
     weights: bool = False
+    removable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +133,39 @@ class WeightAttack(Protocol[C]):
     def changes(self, vlm: "Vlm", data: AttackData, config: C) -> "Iterator[tuple[str, Artifact]]": ...
 
 
+Curve = Mapping[str, Mapping[str, float]]
+"""Point (nothing: there is one alone) -> item id -> how much of it came back, in [0, 1]."""
+
+
+@runtime_checkable
+class Selective(Protocol[C]):
+    """A weight attack that asks some of the items only: it teaches others, and what is taught is not asked."""
+
+    def asked(self, data: AttackData, config: C) -> Sequence[Item]: ...
+
+
+@runtime_checkable
+class Summarised(Protocol[C]):
+    """A weight attack whose points make a curve: `summary` gives further points out of them, say its area."""
+
+    def summary(self, values: Curve, config: C) -> Curve: ...
+
+
 OpenReference = Callable[[str], "AbstractContextManager[Vlm]"]
-"""Opens `target` or `gold`; only one model is held at a time, so what is attacked must be read before."""
+"""Opens `target` or `gold`; one model is held at a time."""
 
 
 @runtime_checkable
 class Probe(Protocol[C]):
-    """Reads the model: a figure in [0, 1] for each item, 1 = as much as a model that knows it."""
+    """Looks inside: a figure in [0, 1] for each item, 1 = as much as a model that knows it.
 
-    def figures(self, vlm: "Vlm", references: "OpenReference", data: AttackData, config: C) -> Mapping[str, float]: ...
+    One model is held at a time, so `read` takes what is needed from the one under attack, and `figures` makes figures
+    of what was `found`, beside target and gold where the attack needs them.
+    """
+
+    def read(self, vlm: "Vlm", data: AttackData, config: C) -> Any: ...
+
+    def figures(self, found: Any, references: OpenReference, data: AttackData, config: C) -> Curve: ...
 
 
 Attack = Any

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from smllmun_bench.attacks.base import AttackConfig, AttackData, AttackNeeds, Family
+from smllmun_bench.attacks.shared.weights import reweighted
 from smllmun_bench.models.change import Artifact
 
 if TYPE_CHECKING:
@@ -18,11 +19,7 @@ def quantise(vlm: "Vlm", bits: int) -> Artifact:
     Round to nearest with one scale per output row, symmetric, without calibration data. Computed on the weights as
     they are mounted, so it goes on top of an unlearning artifact.
     """
-    from smllmun_bench.training.weights import target_modules
-
-    layers = target_modules(vlm, "language")
-    weights = {f"{name}.weight": vlm.model.get_submodule(name).weight.detach().float() for name in layers}
-    return Artifact("delta", {name: (rounded(w, bits) - w).cpu() for name, w in weights.items()})
+    return reweighted(vlm, lambda weight: rounded(weight, bits))
 
 
 def rounded(weight: "Tensor", bits: int) -> "Tensor":

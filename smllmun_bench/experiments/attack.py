@@ -138,7 +138,8 @@ def _rows(
         return
     assert isinstance(ours, Attacked)
     target, gold = (found for found in references if isinstance(found, Attacked))
-    people = {item.item_id: item.entity_id or f"item {item.item_id}" for item in data.items}
+    asked = (*data.general_rows, *data.others, *data.items)
+    people = {item.item_id: item.entity_id or f"item {item.item_id}" for item in asked}
     for point, values in ours.values.items():
         mine, theirs, before = (_by_person(part, people) for part in (values, gold.values[point], target.values[point]))
         found = paired_difference(mine, theirs)

@@ -139,7 +139,7 @@ def _measured(
 
 def _attack(vlm: "Vlm", attack: str, trial: _Trial) -> "Artifact":
     from smllmun_bench.attacks.quantise import quantise
-    from smllmun_bench.attacks.relearn import relearn
+    from smllmun_bench.attacks.shared.relearning import relearn
 
     return relearn(vlm, trial.taught) if attack == "relearned" else quantise(vlm, int(attack.split()[0]))
 

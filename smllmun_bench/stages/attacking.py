@@ -14,10 +14,15 @@ from pydantic import TypeAdapter
 from smllmun_bench.attacks.base import (
     AttackConfig,
     AttackData,
+    AttackNeeds,
     Checked,
     Combining,
+    Curve,
     Elicitation,
+    NotApplicable,
     Probe,
+    Selective,
+    Summarised,
     Try,
     WeightAttack,
 )
@@ -29,7 +34,7 @@ from smllmun_bench.models.answering import Draw
 from smllmun_bench.results.predictions import PREDICTIONS, read_predictions, write_predictions
 from smllmun_bench.schema import Item, Kind, Prediction, Role, Score
 from smllmun_bench.scoring.items import score_items
-from smllmun_bench.stages.backends import answering
+from smllmun_bench.stages.backends import answering, kind_of
 from smllmun_bench.stages.building import References
 from smllmun_bench.stages.context import VERSIONS, RunContext, change_digest, named
 from smllmun_bench.stages.loader import ModelRef
@@ -60,7 +65,7 @@ class Attacked:
     """
 
     stored: StoredStage
-    values: Mapping[str, Mapping[str, float]]
+    values: Curve
     tries: tuple[Try, ...] = ()
     predictions: tuple[Prediction, ...] = ()
 
@@ -95,10 +100,25 @@ def attack(
 ) -> Attacked:
     """Attack one model, with an artifact mounted or without. Raises NotApplicable with the reason."""
     task = attack_task(context.task)
+    artifact = _attackable(chosen.needs, artifact)
     make = _maker(context, task, data, chosen, config, model, artifact, references, name)
     request = Request("attack", VERSIONS["attack"], _inputs(context, data, chosen, config, model, artifact, references))
     stored = context.store.get_or_make(request, make, on_event=named(context, f"{chosen.name}, {name}"))
     return _read(stored, task, chosen, config)
+
+
+def _attackable(needs: AttackNeeds, artifact: StoredStage | None) -> StoredStage | None:
+    """What stays mounted under the attack. Raises NotApplicable where the artifact does not allow it."""
+    if artifact is None:
+        return None
+    kind = kind_of(artifact)
+    if needs.weights and kind in ("hooks", "gate"):
+        raise NotApplicable("the method leaves the weights as they are and acts while the model answers")
+    if needs.removable:
+        if kind == "delta":
+            raise NotApplicable("the method's change is in the weights themselves: nothing comes off")
+        return None
+    return artifact
 
 
 def attack_task(task: TaskSpec) -> TaskSpec:
@@ -170,7 +190,8 @@ def _maker(
         tries: list[Try] = []
         predictions: list[Prediction] = []
         points: dict[str, range] = {}
-        plain = [Try(item) for item in data.items]
+        asked = chosen.asked(data, config) if isinstance(chosen, Selective) else data.items
+        plain = [Try(item) for item in asked]
         with context.watch(what, 0) as advance, mounted() as vlm:
             for point, more in chosen.changes(vlm, data, config):
                 with more.mounted(vlm):
@@ -181,9 +202,12 @@ def _maker(
         _write(folder, tries, predictions, points)
 
     def probe(folder: Path) -> None:
-        with context.watch(what, len(data.items)), mounted() as vlm:
-            figures = chosen.figures(vlm, _Reader(context, references), data, config)
-        (folder / FIGURES).write_text(json.dumps({"": figures}, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+        with context.watch(what, len(data.items)):
+            with mounted() as vlm:
+                found = chosen.read(vlm, data, config)
+            del vlm  # one model at a time
+            figures = chosen.figures(found, _Reader(context, references), data, config)
+        (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
     if isinstance(chosen, Elicitation):
         return elicit
@@ -196,8 +220,7 @@ def _maker(
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Opens target or gold for a probe, one at a time: `with references("gold") as vlm`. The model that is attacked
-    must be read before, since one model is held at a time."""
+    """Opens target or gold for a probe, one at a time: `with references("gold") as vlm`."""
 
     context: RunContext
     references: References
@@ -274,7 +297,8 @@ def _read(stored: StoredStage, task: TaskSpec, chosen: Any, config: AttackConfig
     tries = tuple(_try(row) for row in rows)
     points = [row["point"] for row in rows]
     values = by_item(tries, worth(tries, predictions, task), points, chosen, config)
-    return Attacked(stored, values, tries, predictions)
+    further = chosen.summary(values, config) if isinstance(chosen, Summarised) else {}
+    return Attacked(stored, {**values, **further}, tries, predictions)
 
 
 def by_item(

@@ -22,8 +22,13 @@ def backend_of(asked: Backend, artifact: StoredStage | None) -> Backend:
     """What acts while a model answers (hooks, gates, prompt filters) cannot be served: transformers answers there."""
     if artifact is None or asked == "transformers":
         return asked
-    kind = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))["kind"]
-    return asked if kind in IN_WEIGHTS else "transformers"
+    return asked if kind_of(artifact) in IN_WEIGHTS else "transformers"
+
+
+def kind_of(artifact: StoredStage) -> str:
+    """Which kind of change a stored artifact is (`models.change.Kind`)."""
+    kind: str = json.loads((artifact.path / "artifact.json").read_text(encoding="utf-8"))["kind"]
+    return kind
 
 
 @contextmanager

@@ -52,3 +52,13 @@ def test_an_unknown_attack_and_a_reference_are_one_message_each(run: tuple[Path,
     gold = invoke("attack", next(folder.parent.glob("gold-*")), "--store", store)
     assert gold.exit_code == 2
     assert "name the run of a method" in gold.stderr
+
+
+def test_weight_attacks_run_and_what_cannot_come_off_is_not_applicable(run: tuple[Path, Path]) -> None:
+    store, folder = run
+    result = invoke("attack", folder, "--attack", "removal,prune,relearn", "-L", "30", "--store", store)
+    assert result.exit_code == 0, result.output
+    for start in ("prune +10%", "relearn +0 steps", "relearn +20 steps", "relearn +area"):
+        assert re.search(rf"^\s*{start} +ga +{NUMBERS}", result.stdout, re.MULTILINE), start
+    target, known = re.findall(r"removal +ga +(\S+) +\S+ +(\S+) ", result.stdout)[0]
+    assert known == target, "an adapter taken off leaves the target"
