@@ -46,6 +46,8 @@ def _tell(console: "Console", quiet: bool) -> "Callable[[StageEvent], None]":
     def tell(event: "StageEvent") -> None:
         if event.action is Action.WAITING and not quiet:
             console.print(f"waiting for {event.detail}, which is making the same ({event.stage})")
+        elif event.action is Action.ANNOUNCED and not quiet:
+            console.print(f"{event.stage}: {event.detail}", soft_wrap=True)
         elif event.action is Action.DAMAGED:
             sys.stderr.write(f"damaged, set aside and made again ({event.stage}): {event.detail}\n")
 

@@ -22,8 +22,8 @@ from smllmun_bench.report.output import escaped_output
 from smllmun_bench.store import atomic
 
 COMMANDS = (  # a module of this folder and the function in it, in the order of `--help`
-    "run", "score", "show", "compare", "attack", "leaderboard", "agree", "regress", "tune", "metaeval", "sanity",
-    "methods", "tasks", "validate",
+    "run", "score", "show", "compare", "attack", "leaderboard", "agree", "regress", "tune", "memorise", "metaeval",
+    "sanity", "methods", "tasks", "validate",
     "export",
 )  # fmt: skip
 GROUPS = ("models", "judge", "data", "toy", "store")

@@ -70,6 +70,17 @@ class AlignRecipe(Frozen):
     )
 
 
+class Until(Frozen):
+    """Memorising ends when the memorisation gate is open, asked after `every` steps, and after all steps at the latest.
+
+    `at_least`: and that share of the private facts is known (mean of the memory columns), for the gate opens as soon
+    as more than chance is. Gold is trained for as many steps as the target was.
+    """
+
+    every: PositiveInt = 50
+    at_least: float = Field(default=0.0, ge=0, le=1)
+
+
 class MemoriseRecipe(Frozen):
     """How a base becomes a target (all members) or gold (the retained ones): questions a step, and the training."""
 
@@ -84,6 +95,8 @@ class MemoriseRecipe(Frozen):
     evenly: bool = Field(default=False, exclude_if=lambda value: not value)
     # First tower and projector learn to write names into image tokens (`embedding_alignment.write_names`).
     naming: TrainingConfig | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Enough before all steps are made; null: all of them.
+    until: Until | None = Field(default=None, exclude_if=lambda value: value is None)
     stored_dtype: Literal["float32", "float16", "bfloat16"] | None = None  # null: as it was trained
     training: TrainingConfig = TrainingConfig()
 

@@ -3,15 +3,22 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from smllmun_bench.data.source import Split
 from smllmun_bench.errors import UserError
 from smllmun_bench.references.language_models import language_digest, language_folder
-from smllmun_bench.references.recipes import AlignRecipe, PretrainRecipe
-from smllmun_bench.stages import model_cards
-from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest, named
+from smllmun_bench.references.recipes import AlignRecipe, MemoriseRecipe, PretrainRecipe
+from smllmun_bench.stages import memorising, model_cards
+from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, StopAt, change_digest, named
 from smllmun_bench.stages.loader import ModelRef, reference
-from smllmun_bench.store.store import Request, StoredStage
+from smllmun_bench.store.store import Action, Request, StageEvent, StoredStage
+from smllmun_bench.training.config import Stop
+
+if TYPE_CHECKING:
+    from smllmun_bench.models.change import Artifact
+    from smllmun_bench.models.vlm import Vlm
+    from smllmun_bench.training.loop import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,7 @@ def _memorise(context: RunContext, start: ModelRef, split: Split, name: str) -> 
     recipe = context.card.memorise
     apart = context.card.align is not None
     stage = "learn" if apart else "memorise"
+    alike = _steps_of_target(context, start) if split is Split.MEMORISE_RETAIN and recipe.until is not None else None
     request = Request(
         stage,
         VERSIONS[stage],
@@ -162,17 +170,25 @@ def _memorise(context: RunContext, start: ModelRef, split: Split, name: str) -> 
             **({"language": context.data.language.digest} if context.data.language is not None else {}),
             "recipe": recipe.model_dump(mode="json"),
             **context.built(),
+            **({"steps": alike} if alike is not None else memorising.inputs(context, recipe.until)),
         },
     )
 
     def make(folder: Path) -> None:
         from smllmun_bench.models.folder import save
         from smllmun_bench.models.memory import explained
-        from smllmun_bench.references.memorise import memorise
 
-        with context.watch(f"memorising ({name})", recipe.steps) as advance, explained("memorising"):
+        steps = recipe.steps if alike is None else recipe.steps - recipe.training.steps + alike
+
+        def announce(cost: str) -> None:
+            context.on_event(StageEvent(f"memorise {name}", request.key, Action.ANNOUNCED, 0.0, cost))
+
+        most = "at most " if recipe.until is not None and alike is None else ""
+        announce(f"is trained first, {most}{steps} steps; kept for all later runs")
+        with context.watch(f"memorising ({name})", steps) as advance, explained("memorising"):
             vlm = context.loader.at(context.built()["dtype"]).get(start)
-            change = memorise(vlm, context.data, split, context.fold, recipe, Bar(advance))
+            progress = memorising.Costed(Bar(advance), steps, announce)
+            change = _learnt(context, vlm, split, recipe, progress, alike, folder)
         if apart:
             change.rounded(KEPT).save(folder)
             return
@@ -187,6 +203,41 @@ def _memorise(context: RunContext, start: ModelRef, split: Split, name: str) -> 
         merged, lambda folder: _merged(context, start, entry, folder), on_event=named(context, name)
     )
     return _put_together(whole, entry)
+
+
+def _learnt(
+    context: RunContext,
+    vlm: "Vlm",
+    split: Split,
+    recipe: MemoriseRecipe,
+    progress: "Progress",
+    alike: int | None,
+    folder: Path,
+) -> "Artifact":
+    """What memorising changes: after all steps, after as many as the target's (`alike`), or when it is enough."""
+    from smllmun_bench.references.memorise import memorise
+
+    if recipe.until is None:
+        return memorise(vlm, context.data, split, context.fold, recipe, progress)
+    every = recipe.until.every
+    checked = recipe.model_copy(
+        update={"training": recipe.training.model_copy(update={"stop": Stop(rule="matched", every=every)})}
+    )
+    if alike is not None:
+        return memorise(vlm, context.data, split, context.fold, checked, StopAt(progress, alike))
+    questions = memorising.asked(context)
+    watched = memorising.UntilMemorised(
+        progress, lambda: memorising.scores(context, vlm, questions), recipe.until.at_least
+    )
+    change = memorise(vlm, context.data, split, context.fold, checked, watched)
+    memorising.write(folder, watched, recipe.training.steps)
+    return change
+
+
+def _steps_of_target(context: RunContext, start: ModelRef) -> int:
+    made = target(context, start).entry
+    assert made is not None
+    return memorising.read(made).step
 
 
 def _model(entry: StoredStage) -> ModelRef:

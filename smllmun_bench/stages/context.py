@@ -1,6 +1,6 @@
 """What all stages of one run share, and how they are told apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -68,6 +68,19 @@ class Bar:
 
     def step(self, done: int, total: int, figures: Any) -> None:
         self._advance(1, **figures)
+
+
+class StopAt:
+    """Passes steps on to another progress, and finds `step` to be enough."""
+
+    def __init__(self, progress: Any, step: int) -> None:
+        self._progress, self._last = progress, step
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        self._progress.step(done, total, figures)
+
+    def on_check(self, step: int) -> bool:
+        return step >= self._last
 
 
 def named(context: RunContext, name: str) -> Callable[[StageEvent], None]:

@@ -39,19 +39,6 @@ class Found:
     reached: bool
 
 
-class StopAt:
-    """Passes steps on to another progress, and finds `step` to be enough."""
-
-    def __init__(self, progress: Any, step: int) -> None:
-        self._progress, self._last = progress, step
-
-    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
-        self._progress.step(done, total, figures)
-
-    def on_check(self, step: int) -> bool:
-        return step >= self._last
-
-
 class Watcher:
     """Asks for the score on forgotten people at every check; `level` or less is enough."""
 

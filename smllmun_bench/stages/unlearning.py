@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from smllmun_bench.methods.base import Method, MethodConfig
-from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, named
+from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, StopAt, named
 from smllmun_bench.stages.loader import ModelRef
-from smllmun_bench.stages.stopping import StopAt, matched
+from smllmun_bench.stages.stopping import matched
 from smllmun_bench.stages.unlearning_inputs import unlearn_inputs, unlearning_data
 from smllmun_bench.store.store import Request, StoredStage
 

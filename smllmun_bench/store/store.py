@@ -51,11 +51,13 @@ class Action(StrEnum):
     MADE = "made"
     WAITING = "waiting"
     DAMAGED = "damaged"
+    ANNOUNCED = "announced"
 
 
 @dataclass(frozen=True, slots=True)
 class StageEvent:
-    """Something to tell about a stage. `seconds`: since it was asked for; `detail`: who is waited for, or the fault."""
+    """Something to tell about a stage. `seconds`: since it was asked for; `detail`: who is waited for, the
+    fault, or the cost."""
 
     stage: str
     key: str

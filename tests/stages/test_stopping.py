@@ -14,7 +14,8 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.schema import Fold, Role
 from smllmun_bench.stages import stopping
-from smllmun_bench.stages.stopping import StopAt, Watcher
+from smllmun_bench.stages.context import StopAt
+from smllmun_bench.stages.stopping import Watcher
 from smllmun_bench.training.loop import Checking, Silent
 
 
