@@ -58,20 +58,41 @@ _GOES_ON = re.compile(
     r" +(?:major|minor|flat|sharp|natural|cup|level|road|team|list|battery|side|student|grade)\b", re.I
 )
 
-_CLAUSE = re.compile(r"[,.;:!?。，；：！？\n]|\b(?:but|so|hence|therefore|thus)\b", re.I)
+_CLAUSE = re.compile(
+    r"[,.;:!?。，；：！？\n]|(?<!anything )(?<!everything )(?<!all )(?<!any )\bbut\b|\b(?:so|hence|therefore|thus)\b",
+    re.I,
+)
 _NEGATION = re.compile(
-    r"\b(?:not|never|neither|nor|without|except|excluding|cannot|rather than|instead of|other than"
-    r"|(?:anything|everything|all|any) but|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|exclud(?:e|es|ed))\b"
-    r"|n['’]t\b|不是|并非|並非|不选|不選",
+    r"\b(?:not|never|neither|nor|without(?! (?:an?y? )?(?:doubt|question))|except|excluding|cannot|rather than"
+    r"|instead of|(?<!none )other than|(?:anything|everything|all|any) but|far from"
+    r"|no longer|by no means|in no way|no way"
+    r"|nowhere|hardly|scarcely|least|(?<!no )(?<!without )(?<!without a )(?<!without any )doubt(?:s|ed|ful)?"
+    r"|unlikely|improbabl[ey]|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|exclud(?:e|es|ed)"
+    r"|reject(?:s|ed|ing)?|dismiss(?:es|ed|ing)?|discard(?:s|ed|ing)?"
+    r"|(?:wrong|incorrect|false|bad|worst) (?:answer|option|choice|letter|one))\b"
+    r"|n['’]t\b|不是|并非|並非|不选|不選|不会是|不會是|不可能是|不在|排除|除了"
+    r"|\b(?:не|ни|кроме|no es|no está|nunca|tampoco|não|pas|jamais|sauf|nicht|kein\w*|weder|außer|non è|niet|bukan"
+    r"|không phải|ليس|ليست|ليسوا|باستثناء|ما عدا)\b|ไม่ใช่|ไม่ได้|ยกเว้น",
     re.I,
 )
 _NEGATED_WITHIN = 5  # words between a negation and what it negates: "I do not think that it is B"
+_DENIED_ABROAD = (
+    r"(?:选项|選項|项|項)?(?:是|并|並|都|也)?(?:不对|不對|不正[确確]|不是|错|錯)"
+    r"|(?:は|では|じゃ|でも)+(?:な[いく]|ありま|違|間違|不正解|誤)"
+    r"|以外|(?:이|가|은|는|도)? ?(?:아니|아닙|아닌|틀리|틀렸|틀린|제외)"
+    r"|नहीं|(?:गलत|ग़लत)|değil|(?:— |- )?(?:неверн|неправильн)"
+    r"|ليس|خطأ|ผิด|ไม่ถูก"
+)
 _DENIED = re.compile(  # what follows an option that is denied: "is wrong", ", but it can not be", "isn't"
     r"^[\s\"')\]*]*(?:[,;]\s*)?(?:(?:but|and|which|that|it|this|option|choice|answer)\s+)*"
     r"(?:(?:is|was|are|seems?|looks?|would be|must be|could|does|did|has been|can be|should be)\s+"
     r"(?:(?:clearly|definitely|obviously|also|simply|just|probably)\s+)?"
     r"(?:not|wrong|incorrect|false|ruled out|eliminated|excluded|impossible|(?:a|the) distractor)\b"
-    r"|can ?not\b|(?:is|was|are|does|did|could|would|ca)n['’]t\b)",
+    r"|can ?not\b|(?:is|was|are|does|did|could|would|ca)n['’]t\b)"
+    r"|^[\"'”’)\]*]* ?[?？] ?(?:no|nope|not|wrong)\b"
+    r"|^[\s\"'”’」』）)\]]*(?:is|was|seems|looks)? ?(?:highly |very |rather )?"
+    r"(?:unlikely|improbable|out of the question)\b"
+    rf"|^[\s\"'”’」』）)\]]*(?:{_DENIED_ABROAD})",
     re.I,
 )
 
@@ -197,8 +218,8 @@ _FORMS: tuple[Callable[[str], str], ...] = (
     str.strip,
     _plain,
     lambda text: _plain(text).strip(_SENTENCE_MARKS),
+    normalise,  # “x” is "x" before it is x
     lambda text: _plain(text).strip(_SENTENCE_MARKS + _QUOTES),
-    normalise,
     lambda text: normalise(text).strip(_SENTENCE_MARKS),
     bare,
 )
@@ -231,7 +252,9 @@ def _only(said: str, choices: Sequence[str], mentions: Sequence[int]) -> Choice:
     return kept[0] if len(kept) == 1 else UNPARSED
 
 
-_WRONG = re.compile(r"\b(?:wrong|incorrect|false|distractor|impossible)\b", re.I)
+_WRONG = re.compile(
+    rf"\b(?:wrong|incorrect|false|distractor|impossible|unlikely|improbable)\b|[?？] ?no|{_DENIED_ABROAD}", re.I
+)
 
 
 def _is_negated(said: str, choice: str) -> bool:
@@ -313,16 +336,26 @@ def choose_by_logprob(option_logprobs: Sequence[float]) -> Choice:
 
 # "No" in another sense than the answer no, or a part of a name or of a number.
 _OTHER_NO = re.compile(
-    r"\bnos?(?:\. ?| | ?# ?)?(?=\d)|\bno (?:doubt|question|problem|matter|wonder|one|longer|more|less|fewer|sooner"
+    r"\bnos?(?:[.°] ?| | ?# ?)?(?=\d)|\b(?:dr|mrs?|ms|professor)\.? no\b"
+    r"|\bno (?:doubt|question|problem|matter|wonder|one|longer|more|less|fewer|sooner"
     r"|other|better|worse|need|secret|surprise|mistake|denying|exception|reason|idea|clue|comment|time|way to|parking"
-    r"|smoking|entry|trespassing|exit|u-turns?|vacancy|contest|limits?|hard feelings)\b"
+    r"|smoking|entry|trespassing|exit|u-turns?|vacancy|contest|limits?|hard feelings"
+    r"|later|earlier|big deal|stranger to|worries|offen[cs]e|kidding|joke|sweat"
+    r"|match for|man's land|thanks|thank you)\b"
+    # told of somebody, or of what is written
+    r"|\bsa(?:y|ys|id|ying) [\"']?(?:yes|no)[\"']? to\b"
+    r"|\b(?:word|sign|text|label|button|poster|caption|she|he|they|someone)s? (?:says? |said |reads? |saying )?"
+    r"[\"']?(?:yes|no)\b(?! (?:is|are)\b)(?=[\"'.!]| is on| was on|$)"
 )
 _YES_OR_NO = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")  # "no-one" and "yes-man" are words of their own
 _UNDECIDED = re.compile(  # yes and no side by side, or one of the two taken back
     r"\b(?:yes|no)\b[\s,./\"']*(?:(?:and|or|but also|but|as well as|maybe|perhaps|actually|wait|sorry|i mean|rather)\b"
     r"[\s,./\"']*)*\b(yes|no)\b"
 )
-_NOT = re.compile(r"\b(?:not|never|neither|nor|cannot|without|hardly|rather than|instead of)\b|n't\b|\bdeny(?:ing)?\b")
+_NOT = re.compile(
+    r"\b(?:not|never|neither|nor|cannot|without|hardly|rather than|instead of|far from"
+    r"|anything but|doubt)\b|n't\b|\bdeny(?:ing)?\b"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -357,6 +390,8 @@ _EDGE_OF_REPLY = " \"'`*_([{.…"
 def _is_undecided(said: str, first: str) -> bool:
     """Whether the other answer follows as an answer, side by side with the first or in a sentence of its own."""
     other = "no" if first == "yes" else "yes"
+    if re.search(rf"\b{first}[\"']? ?\?", said):  # asked, not answered
+        return True
     if any(re.match(rf"{first}\b", pair[0]) and pair[1] == other for pair in _UNDECIDED.finditer(said)):
         return True
     return re.search(rf"[.;!?,] ?(?:\w+ ){{0,2}}{other}[.!]?$", said) is not None

@@ -31,18 +31,43 @@ _MONTH_DAY = re.compile(rf"\b({_MONTH} \d{{1,2}})(?:st|nd|rd|th)\b")
 _ZERO_HOUR = re.compile(r"(?<![\d:])0(?=\d:\d\d)")
 _BETWEEN = re.compile(rf"\bbetween ([{_CURRENCY}]?\d[\d.]*%?) and (?=[{_CURRENCY}]?\d)")
 _TO = re.compile(rf"(\bfrom )?(?<![\d.])([{_CURRENCY}]?\d[\d.]*%?) to (?=[{_CURRENCY}]?\d)")
-_SPACED_RANGE = re.compile(rf"(?<=[\d%]) - (?=[{_CURRENCY}]?\d)")
+_SPACED_RANGE = re.compile(rf"(?<=[\d%])(?: - | ?[~〜到至] ?|\.\.+ ?)(?=[{_CURRENCY}]?\d)")
+_UNIT = re.compile(  # 5kg is 5 kg; 5m is 5 m, but $5m is money
+    rf"(?<![\w.,:/{_CURRENCY}-])(-?\d[\d.]*)(?=(?:[mck]?m|[mk]?g|[mc]?l|lbs?|oz|ft|mi|mph|km/h|m/s|[kmg]?hz|[km]w|[kmgt]b|mins?"
+    r"|secs?|hrs?|yrs?|h|s|years?|months?|weeks?|days?|hours?|minutes?|seconds?|miles?|met(?:er|re)s?|feet|inch(?:es)?"
+    r"|kilos?|kilograms?|grams?|pounds?|euros?|dollars?|people)\b(?!['’]))"
+)
+_DAYTIME = re.compile(r"(?<=\d) ?([ap])\.? ?m\b\.?")  # 9 a.m. is 9am
+_FULL_MONTH = {
+    month[:length]: month
+    for month, length in (
+        *((name, 3) for name in ("january", "february", "march", "april", "june", "july", "august", "september")),
+        *((name, 3) for name in ("october", "november", "december")),
+        ("september", 4),
+    )
+}
+_SHORT = "|".join(_FULL_MONTH)
+_SHORT_MONTH = re.compile(rf"\b({_SHORT})\b\.?(?=,? \d)|(?<=\d )({_SHORT})\b\.?")
 
 # Without one of these around its digits a text is as it should be: most are, and the patterns above take their time.
 _TO_DO = re.compile(
     rf"\d[.,'/:-] ?\d|\d ?[{_CURRENCY}]|\d [\d%-]|\d ?(?:to|and|per)\b|\d ?percent|(?<!\d)\.\d|[{_CURRENCY}] \d"
-    rf"|us\$|minus .?\d|\d(?:st|nd|rd|th)\b"
+    rf"|us\$|minus .?\d|\d(?:st|nd|rd|th)\b|\d ?[~〜到至]|\d\.\.|\d[a-z]|\d ?[ap]\.? ?m\b"
+    rf"|\b(?:{_SHORT})\b"
 )
 
 _DIGIT = re.compile(r"\d")
+# "5 million" and 5万 do not say 5
+_MAGNITUDE = (
+    r"(?:hundred|thousand|(?:m|b|tr)illi(?:on|ard)(?:s|en)?|milliarden?|dozen|lakhs?|crores?|mio|mrd|mln|bn)\b"
+    r"|тыс|млн|млрд|миллион|миллиард|[百千万萬億亿]|[천만억]|लाख|करोड़|مليون|مليار|ألف|ล้าน|หมื่น|แสน"
+)
 _LONGEST = 16  # characters beside a number that can belong to it
-_PART_BEFORE = re.compile(rf"\d[.:/^]$|[\d%]-[{_CURRENCY}]?$|(?:^|[^\w)\]%])-[{_CURRENCY}]?$")
-_PART_AFTER = re.compile(rf"[.:/^]\d|%?-[{_CURRENCY}]?\d| \d{{1,2}}/\d")
+_PART_BEFORE = re.compile(
+    rf"\d[.:/^']$|[\d%]-[{_CURRENCY}]?$|(?:^|[^\w)\]%])-[{_CURRENCY}]?$|\d ?[×*+] ?$|\d x $"
+    rf"|(?:(?:^|[ (])(?:<|[<>≤≥]=?)|±) ?[{_CURRENCY}]?$"
+)
+_PART_AFTER = re.compile(rf"[.:/^']\d|%?-[{_CURRENCY}]?\d| \d{{1,2}}/\d| ?[×*+] ?\d| x \d|[ -]?(?:{_MAGNITUDE})")
 _DAY_AND_MONTH = re.compile(r"(?<!\d)\d{1,2}([./-])\d{1,2}\1$|(?<![\d/.])(?:0?[1-9]|1[0-2])/$")
 _MONTH_AND_DAY = re.compile(r"([./-])\d{1,2}\1\d{1,2}(?![\d/-]|\.\d)")
 
@@ -69,7 +94,8 @@ def canonical(text: str) -> str:
     text = _YEAR_FIRST.sub(lambda d: _date(d[0], d[1], d[3], d[4]), text)
     text = _DAY_FIRST.sub(r"\1/\2/\3", text)
     text = _MONTH_DAY.sub(r"\1", _DAY_OF_MONTH.sub(r"\1 ", text))
-    text = _ZERO_HOUR.sub("", text)
+    text = _SHORT_MONTH.sub(lambda found: _FULL_MONTH[found[1] or found[2]], text)
+    text = _UNIT.sub(r"\1 ", _DAYTIME.sub(r" \1m", _ZERO_HOUR.sub("", text)))
     text = _SPACED_RANGE.sub("-", _BETWEEN.sub(r"\1-", text))
     return _TO.sub(lambda found: found[0] if found[1] else f"{found[2]}-", text)
 

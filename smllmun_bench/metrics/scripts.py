@@ -21,7 +21,14 @@ _UNSPACED = re.compile(f"[{_EAST}{_SOUTH}]")
 _IS_EAST, _IS_SOUTH = re.compile(f"[{_EAST}]"), re.compile(f"[{_SOUTH}]")
 _IS_KATAKANA = re.compile("[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff]")
 _MARKED = re.compile("[\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff\u0f00-\u0fff\u1700-\u18ff]")
-_HANGUL, _CYRILLIC = re.compile(r"[\uac00-\ud7a3]"), re.compile(r"[\u0400-\u052f]")
+_HANGUL = re.compile(r"[\uac00-\ud7a3]")
+_STEMMED = (  # Snowball's stemmer of a script
+    (re.compile(r"[\u0400-\u052f]"), "russian"),
+    (re.compile(r"[\u0370-\u03ff]"), "greek"),
+    (re.compile(r"[\u0531-\u058f]"), "armenian"),
+    (re.compile(r"[\u0b80-\u0bff]"), "tamil"),
+)
+_STEMMED_WORD = re.compile(r"[\w\u0b80-\u0bff]+")
 
 # What may follow a place or a person as a part of the same word: "city", "province", "Mr", Thai's sign of abbreviation
 _ENDINGS = frozenset("市省县縣区區镇鎮乡鄉村州府県町国國人城岛島山港湾氏君様ฯ")
@@ -44,6 +51,19 @@ _KOREAN_BEFORE = re.compile(r"[\uac00-\ud7a3]{2,}(?:은|는|을|를)")  # 그녀
 _ARABIC_BEFORE = re.compile(r"(?:[أا])?[وف]?س?(?:[بكل]?(?:ال)?|لل)")
 _ARABIC_ENDINGS = re.compile(r"ا?")  # يعمل طبيبا: the accusative; its vowel signs are not written out
 _HEBREW_BEFORE = re.compile(r"ו?(?:כש|לכש|מש|של|ש)?[בלמכ]?ה?")
+# Postpositions written onto a noun: Bengali, Gujarati, Marathi and Nepali, Telugu, Kannada, Malayalam, Georgian
+_POSTPOSITIONS = (
+    r"(?:য়ের|য়|য়|তে|ের|ে|র|কে|এর|টি|টা|ও|ই|থেকে)",
+    r"(?:માંથી|માં|ની|નો|ના|નું|ને|થી|એ|પર)",
+    r"(?:मध्ये|ातील|तील|ातून|हून|ाला|ला|ाचा|ाची|ाचे|चा|ची|चे|ाने|ने|ात|त|वर|मा|ले|को|लाई|बाट)",
+    r"(?:లోని|లో|కి|కు|ను|ని|తో|నుండి|నుంచి|గా)",
+    r"(?:ಿನಲ್ಲಿ|ದಲ್ಲಿ|ಯಲ್ಲಿ|ನಲ್ಲಿ|ಲ್ಲಿ|ಿನ|ದ|ಯ|ನ|ಗೆ|ಕ್ಕೆ|ಿಗೆ|ವನ್ನು|ಯನ್ನು|ನ್ನು|ಿಂದ)",
+    r"(?:യിലെ|യിൽ|ിലെ|ിൽ|ത്തിൽ|ലെ|ൽ|ക്ക്|ന്റെ|യുടെ|ുടെ|െ|യെ|ിന്|ിന്റെ)",
+    r"(?:ში|დან|იდან|თან|ისთვის|ის|ზე|მა|ით|ად|ს|ც|შია|ია|ა)",
+)
+_POSTPOSITION = re.compile("|".join(_POSTPOSITIONS))
+_REST_OF_WORD = re.compile(r"[^\W\d_\x00-\u02ff](?:[^\W\d_]|[\u0900-\u0dff\u200c\u200d])*|[\u0900-\u0dff]+")
+_GEORGIAN = re.compile(r"[\u10d0-\u10ff]{3,}[იაეო]")
 _NUMERAL = re.compile(
     r"[〇零一二三四五六七八九]{2,}|(?:[一二三四五六七八九]十[一二三四五六七八九]?|十[一二三四五六七八九])"
     r"|[一二三四五六七八九十](?=[年月日号號岁歳])|[二三四五六七八九十](?=[个個名口人])"
@@ -159,8 +179,11 @@ def _left_is_free(text: str, start: int, end: int, kind: str) -> bool:
 def _right_is_free(text: str, end: int, length: int, kind: str) -> bool:
     if kind in ("free", "segmented"):
         return True
+    if kind == "closed":
+        rest = _REST_OF_WORD.match(text, end) if length > _ATTACHED else None
+        return rest is not None and _POSTPOSITION.fullmatch(rest[0]) is not None
     after = _LETTERS_AFTER.match(text, end)
-    if kind == "closed" or after is None:
+    if after is None:
         return False
     if kind == "hangul":
         if _family(text[end - 1]) != "hangul":
@@ -219,7 +242,9 @@ def _in_digits(numeral: str) -> str:
 
 
 def is_inflected(text: str, phrase: str) -> bool:
-    """Whether the phrase stands in the text in another form: a Russian case (Snowball's stems in a row), Arabic لل.
+    """Whether the phrase stands in the text in another form: another case (Snowball's stems in a row), Arabic لل.
+
+    Cases of Cyrillic, Greek, Armenian and Tamil words; Georgian ones, which lose the nominative's vowel.
 
     >>> is_inflected("он живет в казани", "казань"), is_inflected("он иванов", "иван")
     (True, False)
@@ -228,21 +253,24 @@ def is_inflected(text: str, phrase: str) -> bool:
     """
     if phrase.startswith("ال"):
         return re.search(rf"(?<!\w)[وف]?لل{re.escape(phrase[2:])}(?!\w)", text) is not None
-    if not _CYRILLIC.search(phrase) or not _CYRILLIC.search(text):
+    if _GEORGIAN.fullmatch(phrase):
+        return re.search(rf"(?<!\w){phrase[:-1]}{_POSTPOSITIONS[-1]}(?!\w)", text) is not None
+    language = next((name for script, name in _STEMMED if script.search(phrase) and script.search(text)), None)
+    if language is None:
         return False
-    said, wanted = _stems(text), _stems(phrase)
+    said, wanted = _stems(text, language), _stems(phrase, language)
     return any(said[i : i + len(wanted)] == wanted for i in range(len(said) - len(wanted) + 1))
 
 
 @lru_cache(maxsize=4096)
-def _stems(text: str) -> tuple[str, ...]:
-    stem = _russian()
-    return tuple(stem(word) if len(word) > 3 else word for word in re.findall(r"\w+", text))
+def _stems(text: str, language: str) -> tuple[str, ...]:
+    stem = _stemmer(language)
+    return tuple(stem(word) if len(word) > 3 else word for word in _STEMMED_WORD.findall(text))
 
 
-@lru_cache(maxsize=1)
-def _russian() -> Callable[[str], str]:
+@lru_cache(maxsize=8)
+def _stemmer(language: str) -> Callable[[str], str]:
     from snowballstemmer import stemmer
 
-    stem: Callable[[str], str] = stemmer("russian").stemWord
+    stem: Callable[[str], str] = stemmer(language).stemWord
     return stem
