@@ -25,8 +25,12 @@ class UserError(Exception):
         return "\n".join(lines)
 
 
-class PassedOver(UserWarning):
-    """Something given is damaged or does not fit and was left out, so that the rest goes on; told on stderr."""
+class Notice(UserWarning):
+    """Something to know while the work goes on; the command line tells it on stderr, as one line and once."""
+
+
+class PassedOver(Notice):
+    """Something given is damaged or does not fit and was left out, so that the rest goes on."""
 
 
 class RunFailed(UserError):
@@ -62,3 +66,19 @@ def require(module: str, *, extra: str) -> ModuleType:
             f"this needs the package {missing.name!r}, which is not installed",
             fix=f"pip install 'smllmun-bench[{extra}]'",
         ) from missing
+
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "vertical bars"}
+
+
+def check_separator(header: str, expected: str, *, where: str) -> None:
+    """Raise UserError where the first line of a table has another separator than the expected one, and not that."""
+    if expected in header:
+        return
+    for sign, name in _SEPARATORS.items():
+        if sign in header:
+            raise UserError(
+                f"the columns are separated by {name}, expected {_SEPARATORS[expected]}",
+                where=where,
+                fix="save it with the other separator",
+            )

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from smllmun_bench import __version__, runtime
 from smllmun_bench.cli._network import no_network
-from smllmun_bench.errors import PassedOver, UserError
+from smllmun_bench.errors import Notice, UserError
 from smllmun_bench.report.output import escaped_output
 from smllmun_bench.store import atomic
 
@@ -47,13 +47,13 @@ def _dashed(argument: str) -> str:
 
 @contextmanager
 def _told_as_lines() -> Iterator[None]:
-    """What was left out is one line each, once; other warnings are Python's business."""
+    """A notice is one line, told once; other warnings are Python's business."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", PassedOver)
+        warnings.simplefilter("always", Notice)
         others, told = warnings.showwarning, set[str]()
 
         def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-            if not issubclass(category, PassedOver):
+            if not issubclass(category, Notice):
                 others(message, category, *rest, **more)
             elif str(message) not in told:
                 told.add(str(message))

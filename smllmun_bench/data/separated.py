@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import UserError, check_separator
 
 
 def separated(path: Path, **options: Any) -> Any:
@@ -12,6 +12,8 @@ def separated(path: Path, **options: Any) -> Any:
 
     separator = "\t" if path.suffix == ".tsv" else ","
     try:
+        with path.open(encoding="utf-8-sig") as lines:
+            check_separator(lines.readline(), separator, where=str(path))
         return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options)
     except UnicodeDecodeError as error:
         raise UserError(f"not UTF-8 text (byte {error.start})", where=str(path), fix="save it as UTF-8") from None

@@ -295,11 +295,5 @@ def _mapping(row: object, where: str) -> dict[str, Any]:
 def _separated_rows(path: Path, file: str) -> RawRows:
     rows = separated(path)
     columns = [str(name) for name in rows.columns]
-    if len(columns) == 1 and ";" in columns[0]:
-        raise UserError(
-            f"the columns are separated by ';', expected {'a tab' if path.suffix == '.tsv' else 'a comma'}",
-            where=str(path),
-            fix="save it with the other separator",
-        )
     for number, cells in enumerate(rows.itertuples(index=False, name=None)):
         yield Place(file, number), dict(zip(columns, cells, strict=True))

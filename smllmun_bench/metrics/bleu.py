@@ -1,7 +1,8 @@
 """BLEU-4 as MLLMU-Bench reports it."""
 
 import math
-from collections import Counter
+
+from smllmun_bench.metrics.ngrams import in_common, ngrams
 
 
 def bleu(prediction: str, reference: str) -> float:
@@ -24,8 +25,7 @@ def bleu(prediction: str, reference: str) -> float:
         return 0.0
     total = 0.0
     for n in (1, 2, 3, 4):
-        have = Counter(tuple(got[i : i + n]) for i in range(len(got) - n + 1))
-        need = Counter(tuple(want[i : i + n]) for i in range(len(want) - n + 1))
-        total += math.log(((have & need).total() or 0.1) / max(have.total(), 1))
+        have, need = ngrams(got, n), ngrams(want, n)
+        total += math.log((in_common(have, need) or 0.1) / max(len(have), 1))
     brevity = min(0.0, 1 - len(want) / len(got))
     return math.exp(brevity + total / 4)

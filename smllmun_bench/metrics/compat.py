@@ -28,13 +28,17 @@ def nearest_choice(text: str, choices: Sequence[str]) -> Choice:
     >>> nearest_choice("xkqj a", ("cat", "dog")), nearest_choice("", ())
     (0, <Unparsed.UNPARSED: 'unparsed'>)
     """
-    best, nearest = -1.0, None
-    for place, choice in enumerate(choices):
-        matcher = difflib.SequenceMatcher(None, text, choice)
-        # The two bounds are cheap and never below the ratio, so an option that cannot win is not compared.
-        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (alike := matcher.ratio()) > best:
+    matchers = [difflib.SequenceMatcher(None, text, choice) for choice in choices]
+    bounds = [matcher.quick_ratio() for matcher in matchers]
+    best, nearest = -1.0, -1
+    # A bound is cheap and never below the ratio: with the highest first, most options need not be compared.
+    for place in sorted(range(len(choices)), key=lambda place: (-bounds[place], place)):
+        if (bounds[place], -place) < (best, -nearest):
+            continue
+        alike = matchers[place].ratio()
+        if (alike, -place) > (best, -nearest):  # of equals the first, as upstream
             best, nearest = alike, place
-    return UNPARSED if nearest is None else nearest
+    return UNPARSED if nearest < 0 else nearest
 
 
 def letter_in_capitals(text: str, choices: Sequence[str]) -> Choice:

@@ -209,9 +209,9 @@ def _mostly_symbols(text: str) -> bool:
 
 
 def _are_symbols(text: str) -> bool:
-    visible = [c for c in text if not c.isspace()]
-    symbols = sum(not is_word_sign(c) for c in visible)
-    return len(visible) >= 4 and symbols * 2 > len(visible)
+    visible = "".join(text.split())
+    of_words = sum(map(str.isalnum if visible.isascii() else is_word_sign, visible))
+    return len(visible) >= 4 and of_words * 2 < len(visible)
 
 
 def _mixes_scripts(text: str) -> bool:

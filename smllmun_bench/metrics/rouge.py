@@ -1,12 +1,11 @@
 """ROUGE-1, ROUGE-2 and ROUGE-L of one prediction against one reference. Equal to the `rouge_score` package."""
 
-from collections import Counter
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from rapidfuzz.distance import LCSseq
 
+from smllmun_bench.metrics.ngrams import in_common, ngrams
 from smllmun_bench.metrics.text import words
 
 
@@ -48,9 +47,9 @@ def rouge_n(prediction: str, reference: str, n: int, *, stem: bool = False) -> R
     >>> rouge_n("a b c d", "a c d e", 2)
     Rouge(precision=0.3333333333333333, recall=0.3333333333333333, f1=0.3333333333333333)
     """
-    got = _ngrams(words(prediction, stem), n)
-    want = _ngrams(_reference_words(reference, stem), n)
-    return _shares((got & want).total(), got.total(), want.total())
+    got = ngrams(words(prediction, stem), n)
+    want = ngrams(_reference_words(reference, stem), n)
+    return _shares(in_common(got, want), len(got), len(want))
 
 
 def _reference_words(reference: str, stem: bool) -> tuple[str, ...]:
@@ -58,10 +57,6 @@ def _reference_words(reference: str, stem: bool) -> tuple[str, ...]:
     if not want:
         raise ValueError(f"reference has no words: {reference!r}")  # a fault of the data, not a score
     return want
-
-
-def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
 
 
 def _shares(common: int, got: int, want: int) -> Rouge:

@@ -66,6 +66,7 @@ class Encoder:
         self._seen: dict[tuple[str, str | None, tuple[tuple[int, int], ...]], tuple[tuple[int, ...], int]] = {}
         video = getattr(processor, "video_token", None)  # a processor refuses one without a video
         self._placeholders = (*placeholders, *([video] if isinstance(video, str) else []))
+        self._special = _pattern({*self._placeholders, *_special_tokens(processor.tokenizer, stop_ids)})
         self._unit = placeholders[-1]  # the one that is repeated in a prompt, as often as an image has features
         self._written: dict[tuple[tuple[int, int], ...], _Written | None] = {}
         self._by_text: dict[tuple[int, bool], bool] = {}  # whether `_short` gave the processor's ids
@@ -117,12 +118,25 @@ class Encoder:
         tail = whole[start:]
         end = next((i for i, token in enumerate(tail) if token in self._stop_ids), None)
         if end is not None:
+            self._check_whole(answer, tail[:end], tail[end + 1 :])
             tail = tail[: end + 1]
         else:  # a template that leaves the end of turn to the trainer
             while tail and not self._decode([tail[-1]]).strip():
                 tail = tail[:-1]
             tail = [*tail, self._eos_id]
         return (*whole[:start], *tail), start
+
+    def _check_whole(self, answer: str, kept: list[int], left: list[int]) -> None:
+        """Raise UserError where a stop token that cannot be spelled apart (a line end, say) would cut the answer."""
+        if not self._decode(left).strip():
+            return
+        rest = self._decode(kept)
+        said, wanted = "".join(rest.split()), "".join(answer.split())
+        if wanted.startswith(said) and said != wanted:
+            raise UserError(
+                f"the answer {answer!r} holds a stop token of the model, which would cut it after {rest!r}",
+                fix="answers without it, or another eos_token_id in the model's generation_config.json",
+            )
 
     def unexpanded(self, question: str, sizes: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
         """The prompt as the chat template writes it: one placeholder for each image, whatever its size."""
@@ -221,13 +235,27 @@ class Encoder:
         return list(self._processor(images=[images], text=text, **more)["input_ids"][0])
 
     def _as_text(self, text: str) -> str:
-        """An image placeholder that somebody wrote would be counted as one more picture; it is spelled apart."""
-        for token in self._placeholders:
-            text = text.replace(token, f"{token[:1]} {token[1:]}")
-        return text
+        """Special tokens that somebody wrote are spelled apart: `<image>` would be counted as one more picture, a stop
+        token would end the answer before its end, and a sign of a turn begin another."""
+        return self._special.sub(lambda token: f"{token[0][:1]} {token[0][1:]}", text)
 
     def _decode(self, ids: list[int]) -> str:
         return str(self._processor.tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def _special_tokens(tokenizer: Any, stop_ids: frozenset[int]) -> set[str]:
+    """What a tokenizer takes out of a text as one token with a meaning of its own, and the stop tokens."""
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    stops = {token for token in tokenizer.convert_ids_to_tokens(sorted(stop_ids)) if isinstance(token, str)}
+    return (
+        added | set(tokenizer.all_special_tokens) | {token for token in stops if token in tokenizer.get_added_vocab()}
+    )
+
+
+def _pattern(tokens: set[str]) -> re.Pattern[str]:
+    """Any of the tokens, the longest first; a single sign cannot be spelled apart."""
+    longest = sorted((token for token in tokens if len(token) > 1), key=lambda token: (-len(token), token))
+    return re.compile("|".join(map(re.escape, longest)) or r"(?!)")
 
 
 def _content(question: str, pictures: "Sequence[Image.Image]") -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
 
 from smllmun_bench.config import FileFault, faults_error
-from smllmun_bench.errors import UserError, nearest
+from smllmun_bench.errors import UserError, check_separator, nearest
 from smllmun_bench.report.console import plain
 from smllmun_bench.report.table import MISSING, SCORE_COLUMNS, Figure, FittedTable, add_score_columns, figure_text
 from smllmun_bench.schema import Fidelity
@@ -137,6 +137,7 @@ def read_csv(path: Path) -> tuple[LeaderboardRow, ...]:
 
 def from_csv(text: str, *, source: str) -> tuple[LeaderboardRow, ...]:
     """The rows in CSV text; `source` names it in errors."""
+    check_separator(text.partition("\n")[0], ",", where=f"{source}, line 1")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[LeaderboardRow] = []
     faults: list[FileFault] = []

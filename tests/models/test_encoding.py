@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smllmun_bench.errors import UserError
+from smllmun_bench.models.encoding import Encoder
 from smllmun_bench.models.loading import load
 from smllmun_bench.models.vlm import Query
 
@@ -38,6 +39,32 @@ def test_an_image_placeholder_in_a_question_is_text(tiny):
     assert tiny.vlm.image_token not in ids
     assert "image>" in tiny.vlm.processor.tokenizer.decode(ids)
     tiny.vlm.answer_logprobs([(Query("What does <image> mean?", ("p1",)), "<image>")])  # in an answer too
+
+
+@pytest.mark.parametrize("images", [(), ("p1",)])
+def test_special_tokens_in_question_and_answer_are_text(tiny, images):
+    """Nothing of an answer is cut, nobody else speaks, and the answer still ends in its one end token."""
+    tokenizer = tiny.vlm.processor.tokenizer
+    plain = tiny.vlm.encode(Query("Who?", images), "It is .")
+    for token in tokenizer.all_special_tokens:
+        encoded = tiny.vlm.encode(Query(f"Who {token}?", images), f"It is {token} or else.")
+        span = encoded.ids[encoded.answer_start :]
+        assert (span.count(tiny.vlm.eos_id), span[-1]) == (1, tiny.vlm.eos_id)
+        said = tokenizer.decode(span, skip_special_tokens=True)
+        assert said == f"It is {token[:1]} {token[1:]} or else."
+        for special in tokenizer.all_special_ids:
+            assert encoded.ids.count(special) == plain.ids.count(special), token
+
+
+def test_an_answer_that_a_plain_stop_token_would_cut_is_refused(tiny):
+    """A stop token that is an ordinary word has no other spelling: said, not cut."""
+    vlm = tiny.vlm
+    usual = vlm.encode(Query("Who?"), "a nurse and pilot in Oslo")
+    word = usual.ids[usual.answer_start + 3]
+    encoder = Encoder(vlm.processor, frozenset({vlm.eos_id, word}), vlm.eos_id)
+    with pytest.raises(UserError, match="holds a stop token"):
+        encoder.encode("Who?", "a nurse and pilot in Oslo", (), ())
+    assert encoder.encode("Who?", "42", (), ()).ids[-1] == vlm.eos_id
 
 
 def test_without_a_chat_template_the_error_says_so(tiny, tmp_path):

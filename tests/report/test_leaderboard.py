@@ -196,6 +196,17 @@ def test_a_wrong_header_is_named(old: str, new: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize("first", ["", "sep={}\r\n"])  # the second is what some spreadsheets put before it
+def test_another_separator_is_told_once(sign: str, name: str, first: str) -> None:
+    with pytest.raises(UserError) as caught:
+        from_csv(first.format(sign) + to_csv([row()]).replace(",", sign), source="board.csv")
+    assert str(caught.value).splitlines()[:2] == [
+        f"the columns are separated by {name}, expected commas",
+        "  at   board.csv, line 1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "empty"), (b"\xff", "not UTF-8"), (",".join(COLUMNS).encode() + b'\r\n"a', "not CSV")],

@@ -73,7 +73,7 @@ def _punctuation(text: str) -> str:
     """Each mark is deleted where it touches a space somewhere, or digits are grouped; else it becomes a space."""
     grouped = _GROUPED.search(text) is not None
     cleaned = text
-    for mark in _MARKS:
+    for mark in filter(text.__contains__, _MARKS):
         touches = f"{mark} " in text or f" {mark}" in text
         cleaned = cleaned.replace(mark, "" if touches or grouped else " ")
     return _PERIOD.sub("", cleaned, count=_PERIODS)

@@ -7,6 +7,7 @@ letter gives a destroyed model the credit of chance. Each rule says whose it is;
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
 from smllmun_bench.metrics.choice import UNPARSED, Choice, parse_first_character
@@ -35,13 +36,19 @@ def mmbench_official(text: str, choices: Sequence[str]) -> Choice:
     tokens = set(text.split())
     letters = ascii_uppercase[: max(_MMBENCH_LETTERS, len(choices))]
     article = "A" in tokens and len(text.split()) > _MMBENCH_FEW
-    for form in (*(() if article else ("{}",)), *_MMBENCH_MARKED):
-        found = [place for place, letter in enumerate(letters) if form.format(letter) in tokens]
+    for marks in _mmbench_marks(letters)[article:]:
+        found = [place for place, mark in enumerate(marks) if mark in tokens]
         if len(found) == 1:
             return found[0] if found[0] < len(choices) else UNPARSED
     said = text.lower()
     named = [place for place, choice in enumerate(choices) if choice.lower() in said]
     return named[0] if len(named) == 1 else UNPARSED
+
+
+@lru_cache
+def _mmbench_marks(letters: str) -> tuple[tuple[str, ...], ...]:
+    """The forms in which a letter is read, the bare one first, each for every letter."""
+    return tuple(tuple(form.format(letter) for letter in letters) for form in ("{}", *_MMBENCH_MARKED))
 
 
 def mmmu_official(text: str, choices: Sequence[str]) -> Choice:

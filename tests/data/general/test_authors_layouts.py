@@ -170,7 +170,7 @@ def test_mmbench_languages_are_told_by_the_name_of_the_file(upstream, opened):
 def test_a_table_with_semicolons_is_told_once(upstream, opened):
     path = upstream.picture("mmbench_dev_en_1.tsv")
     path.write_text(";".join(COLUMNS) + "\n" + ";".join("x" for _ in COLUMNS) + "\n")
-    fails(opened("mmbench"), "the columns are separated by ';', expected a tab")
+    fails(opened("mmbench"), "the columns are separated by semicolons, expected tabs")
 
 
 # -- objects of records: MM-Vet, ScienceQA, GQA ------------------------------------------------------------------------
