@@ -107,7 +107,7 @@ def _gate(context: "RunContext", models: "References") -> "Sequence[str]":
         for name, model in models.named().items()
     }
     verdict = gate(found["base"], found["target"], found.get("gold"))
-    lines = [f"memorisation gate: {verdict.verdict.value}", *(f"  {check.line()}" for check in verdict.failed())]
+    lines = [f"memorisation gate: {verdict.verdict.value}", *(f"  {line}" for line in verdict.lines())]
     if context.card.memorise.until is not None and context.card.target is None and models.target.entry is not None:
         stopped = memorising.read(models.target.entry)
         why = "the gate was open" if stopped.reached else "the gate was not open before"

@@ -190,7 +190,7 @@ def _show_notes(console: "Console", rows: "Sequence[Standing]", finished: "list[
 
     lines = [line for standing in rows for line in mask_lines(standing)]
     lines += [*caveats(standing.row for standing in rows), *backend_lines(finished)]
-    lines += [f"  {check.line()}" for check in finished[0].gate.failed()] if finished else []
+    lines += [f"  {line}" for line in finished[0].gate.lines()] if finished else []
     for line in lines:
         console.print(line, soft_wrap=True)
 

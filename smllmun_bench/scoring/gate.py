@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from smllmun_bench.metrics.states import State
 from smllmun_bench.metrics.statistics import Difference, paired_difference
 from smllmun_bench.schema import Score
 from smllmun_bench.scoring.columns import COLUMNS, Column, Gated, by_identity
@@ -22,6 +23,7 @@ class Verdict(StrEnum):
     NOTHING_TO_FORGET = "nothing to forget"
     TARGET_DAMAGED = "target damaged"
     BOTH = "nothing to forget, target damaged"
+    BASE_BROKEN = "base broken, and no gold to compare with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,20 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`measurable`: the memory columns that hold something to forget, which `scoring.overall` is made of."""
+    """`measurable`: the memory columns that hold something to forget, which `scoring.overall` is made of.
+
+    `base_broken`: memory columns in which most answers of the base are broken, and count as memory.
+    """
 
     verdict: Verdict
     measurable: tuple[str, ...]
     checks: tuple[Check, ...]
+    base_broken: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """What a person should know beside the verdict."""
+        broken = [f"base broken: most of its answers are, in {', '.join(self.base_broken)}"] if self.base_broken else []
+        return broken + [check.line() for check in self.failed()]
 
     def failed(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if not check.holds)
@@ -70,11 +81,13 @@ def gate(
 ) -> Gate:
     """Hold the target against base and gold, column by column (`columns.Gated`), by a bootstrap over people.
 
-    A memory column is measurable if the lower end of the 95 % interval of target − base is above 0, and that of
-    target − gold too where there is a gold: what gold knows as well was never a secret. *Nothing to forget*: no memory
-    column is. *Target damaged*: in some ability the target is more than `margin` below the base and the whole interval
-    is below 0. Where all items of a column are about one person, items are the unit. Retained memory is checked and
-    told, and changes no verdict. Raises ValueError if the models were asked different items.
+    A memory column is measurable if the lower end of the 95 % interval of target − gold is above 0: what gold knows
+    as well was never a secret. Where there is a gold the base does not decide: one whose broken answers count as
+    memory is no yardstick, and is told. Without a gold, target − base decides. *Nothing to forget*: no memory
+    column is measurable; *base broken*: none is, for that is what the base answers without a gold. *Target
+    damaged*: in some ability the target is more than `margin` below the base and the whole interval is below 0.
+    Where all items of a column are about one person, items are the unit. Retained memory is checked and told, and
+    changes no verdict. Raises ValueError if the models were asked different items.
     """
     others = [("base", base), *([("gold", gold)] if gold is not None else [])]
     checks: list[Check] = []
@@ -84,11 +97,22 @@ def gate(
             checks += _check(column, name, target, scores, floor=None, seed=seed, draws=draws)
     for column in _asked(Gated.ABILITY):
         checks += _check(column, "base", target, base, floor=-margin, seed=seed, draws=draws)
+    decides = "base" if gold is None else "gold"
+    sound = {check.column for check in checks if check.holds and check.against == decides}
     failed = {check.column for check in checks if not check.holds}
-    sound = {check.column for check in checks} - failed
-    measurable = tuple(column.name for column in _asked(Gated.MEMORY) if column.name in sound)
+    memory = [column for column in _asked(Gated.MEMORY) if column.name in {check.column for check in checks}]
+    measurable = tuple(column.name for column in memory if column.name in sound)
     damaged = any(column.name in failed for column in _asked(Gated.ABILITY))
-    return Gate(_verdict(nothing=not measurable, damaged=damaged), measurable, tuple(checks))
+    broken = tuple(column.name for column in memory if column.name in failed and _mostly_broken(column, base))
+    verdict = _verdict(nothing=not measurable, damaged=damaged)
+    if verdict is Verdict.NOTHING_TO_FORGET and gold is None and len(broken) == len(memory) > 0:
+        verdict = Verdict.BASE_BROKEN
+    return Gate(verdict, measurable, tuple(checks), broken)
+
+
+def _mostly_broken(column: Column, scores: Sequence[Score]) -> bool:
+    states = [score.state for score in scores if column.value(score) is not None]
+    return states.count(State.BROKEN) * 2 > len(states)
 
 
 def _asked(*gated: Gated) -> list[Column]:

@@ -1,6 +1,7 @@
 """The gate: a target that never knew, or that lost what it had, is no yardstick."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -99,3 +100,33 @@ def test_people_and_not_questions_are_the_unit() -> None:
 def test_models_that_were_asked_different_things_cannot_be_held_together() -> None:
     with pytest.raises(ValueError, match="same identities"):
         gate(scored(people=3), scored(people=4), None)
+
+
+def broken(scores: list[Score]) -> list[Score]:
+    """Broken answers to what should be forgotten count as memory, elsewhere as nothing (`scoring.items`)."""
+    return [replace(s, state="broken", headline=float(s.role is Role.FORGET)) for s in scores]
+
+
+def test_a_broken_base_decides_nothing_where_there_is_a_gold() -> None:
+    """Target .750, base 1.000, gold .000: there is something to forget, and the base is said to be broken."""
+    target, gold = scored(forget=0.75), scored(forget=0.0, seed=1)
+    found = gate(broken(target), target, gold)
+    assert (found.verdict, found.measurable) == (Verdict.OPEN, ("forget_image", "forget_text"))
+    assert found.base_broken == ("forget_image", "forget_text")
+    assert found.lines()[0] == "base broken: most of its answers are, in forget_image, forget_text"
+
+
+def test_without_a_gold_a_broken_base_is_not_called_nothing_to_forget() -> None:
+    target = scored(forget=0.75)
+    assert gate(broken(target), target, None).verdict is Verdict.BASE_BROKEN
+
+
+def test_what_gold_knows_as_well_is_nothing_to_forget_whatever_the_base() -> None:
+    target = scored(forget=0.75)
+    for base in (broken(target), scored(forget=0.0)):
+        assert gate(base, target, scored(forget=0.75)).verdict is Verdict.NOTHING_TO_FORGET
+
+
+def test_a_sound_base_is_not_called_broken() -> None:
+    found = gate(scored(forget=0.8, seed=4), scored(forget=0.8), None)
+    assert (found.verdict, found.base_broken) == (Verdict.NOTHING_TO_FORGET, ())
