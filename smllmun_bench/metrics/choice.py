@@ -7,7 +7,7 @@ gives a destroyed model the credit of chance.)
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
 from string import ascii_uppercase
@@ -106,7 +106,7 @@ def parse_choice(text: str, choices: Sequence[str]) -> Choice:
     4. a capital letter stands as a token of its own. Two different ones: unparsed. A bare "A" before another word may
        make a reply ambiguous, never decides it. A letter inside an option's text that the reply holds, or inside a
        name (John D. Smith, Vitamin C, Mary I), is none;
-    5. exactly one option's text stands in the reply at token boundaries. An option inside a longer one that is also
+    5. exactly one option's text stands in the reply at word boundaries. An option inside a longer one that is also
        found ("car" in "red car") does not count.
 
     What is negated ("not B", "B is wrong") is not chosen. Options that differ in case, quotes or signs alone are told
@@ -170,10 +170,15 @@ def _told(said: str, letters: str) -> str | None:
 def _letters(said: str, letters: str) -> tuple[set[str], set[str]]:
     """Letters that may decide, and all that were seen."""
     decisive, seen = set(), set()
-    for found in _TOKEN.finditer(said):
-        letter = found[1]
-        before, after = said[: found.start()], said[found.end() :]
-        if letter not in letters or _negated(said, found.start(), found.end()) or _in_a_name(before, after):
+    tokens = [
+        found
+        for found in _TOKEN.finditer(said)
+        if found[1] in letters and not _in_a_name(said[: found.start()], said[found.end() :])
+    ]
+    negated = _all_negated(said, [found.span() for found in tokens])
+    for found in tokens:
+        letter, after = found[1], said[found.end() :]
+        if found.span() in negated:
             continue
         follows = re.match(r" +(\w+)", after)
         if letter == "I" and follows and follows[1] != "is":
@@ -200,6 +205,44 @@ def _negated(said: str, start: int, end: int) -> bool:
     if negations and len(_WORD.findall(clause[negations[-1].end() :])) <= _NEGATED_WITHIN:
         return True
     return _DENIED.match(said[end : end + 60]) is not None
+
+
+# Between the members of a list; `text` stands for an option's own ("A) Lyon, C) Rome" becomes "A) text, C) text").
+_LISTED = re.compile(
+    r"[\s\"'()\[\].:*]*(?:text\b)?[\s\"')\].]*(?P<join>(?:[,/&]|\b(?:or|nor|and)\b|\s)+)"
+    r"(?:\b(?:in|at|to|from|an?|the|option|choice|even|also|yet)\b|[\s\"'(\[*])*",
+    re.I,
+)
+_JOINED = re.compile(r"\b(?:or|nor|and)\b|[/&]", re.I)
+_AFFIRMED = re.compile(r"[\s\"')\].:]*(?:text\b)?[^\w.;!?]*\b(?:but|rather)\b[^.;!?]*$", re.I)
+_IS_SO = re.compile(r"[\s\"')\].]*(?:is|was|would be|must be|should be|has to be|seems)\b", re.I)
+
+
+def _all_negated(said: str, places: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of the places, in their order, that are negated: by themselves, or as part of a list after a negation.
+
+    A list is joined by a conjunction, has three parts, or is followed by "but" and an option: "not A, C or D", "not A,
+    C, D", "not A, C but B". Two with a comma between them are none, for "not A, B" means B.
+    """
+    negated = {place for place in places if _negated(said, *place)}
+    for first, place in enumerate(places):
+        if place not in negated or _DENIED.match(said[place[1] : place[1] + 60]):
+            continue
+        last = first
+        while last + 1 < len(places) and _is_next(said, places[last], places[last + 1]):
+            last += 1
+        inside = said[place[1] : places[last][0]]
+        follows = said[places[last][1] : places[last + 1][0]] if last + 1 < len(places) else ""
+        affirmed = _AFFIRMED.fullmatch(follows) and not _NEGATION.search(follows)
+        if last - first >= 2 or _JOINED.search(inside) or affirmed:
+            negated.update(places[first : last + 1])
+    return negated
+
+
+def _is_next(said: str, one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether the other continues a list; what "is" so begins a sentence of its own."""
+    between = _LISTED.fullmatch(said[one[1] : other[0]])
+    return between is not None and bool(between["join"].strip()) and not _IS_SO.match(said[other[1] :])
 
 
 @lru_cache(maxsize=65536)  # of one item, its answer is asked for by every metric
@@ -243,10 +286,12 @@ def _without_mentions(said: str, choices: Sequence[str], mentions: Sequence[int]
 
 def _only(said: str, choices: Sequence[str], mentions: Sequence[int]) -> Choice:
     """The one option that is mentioned and not negated."""
+    kept = list(mentions)
     if len(mentions) != 1 or _NEGATION.search(said) or _WRONG.search(said):
-        kept = [i for i in mentions if not _is_negated(said, choices[i])]
-    else:
-        kept = list(mentions)
+        haystack = normalise(said)
+        places = {i: _places(haystack, bare(choices[i])) for i in mentions}
+        negated = _all_negated(haystack, _apart(place for found in places.values() for place in found))
+        kept = [i for i in mentions if not places[i] or not all(_within(place, negated) for place in places[i])]
     if len(kept) > 1 and len({bare(choices[i]) for i in kept}) == 1:
         kept = _sharpest(said, choices, kept)
     return kept[0] if len(kept) == 1 else UNPARSED
@@ -257,14 +302,26 @@ _WRONG = re.compile(
 )
 
 
-def _is_negated(said: str, choice: str) -> bool:
-    """Whether every place at which the option's text stands is negated."""
-    haystack, needle = normalise(said), bare(choice)
-    places, start = [], haystack.find(needle)
+def _places(haystack: str, needle: str) -> list[tuple[int, int]]:
+    """Where an option's text stands, both in normal form."""
+    starts, start = [], haystack.find(needle)
     while start >= 0:
-        places.append(start)
+        starts.append(start)
         start = haystack.find(needle, start + 1)
-    return bool(places) and all(_negated(haystack, place, place + len(needle)) for place in places)
+    return [(start, start + len(needle)) for start in starts]
+
+
+def _apart(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """In order, without those that begin inside another; of those that begin together the longest."""
+    kept: list[tuple[int, int]] = []
+    for place in sorted(set(places), key=lambda place: (place[0], -place[1])):
+        if not kept or place[0] >= kept[-1][1]:
+            kept.append(place)
+    return kept
+
+
+def _within(place: tuple[int, int], others: Iterable[tuple[int, int]]) -> bool:
+    return any(start <= place[0] and place[1] <= end for start, end in others)
 
 
 def _sharpest(said: str, choices: Sequence[str], alike: Sequence[int]) -> list[int]:

@@ -100,7 +100,10 @@ def choice_text(item: Item, prediction: Prediction) -> float | None:
 
 
 def choice_nearest(item: Item, prediction: Prediction) -> float | None:
-    return float(compat.nearest_choice(prediction.text, item.choices) in _right(item)) if item.choices else None
+    if not item.choices:
+        return None
+    chosen = compat.nearest_choice(prediction.text, item.choices)  # a text, as upstream: of twins either is right
+    return float(isinstance(chosen, int) and item.choices[chosen] in {item.choices[i] for i in _right(item)})
 
 
 def yesno(item: Item, prediction: Prediction) -> float | None:

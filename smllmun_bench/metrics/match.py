@@ -36,7 +36,7 @@ def key_fact(text: str, accepted: Iterable[str], *, max_words: int | None = MAX_
 
 
 def keyword_share(text: str, keywords: Sequence[str], *, strict: bool = True) -> float:
-    """Share of keywords in the text, in [0, 1]. Strict: at token boundaries; else any substring, any case (FIUBench).
+    """Share of keywords in the text, in [0, 1]. Strict: at word boundaries; else any substring, any case (FIUBench).
 
     Raises ValueError when there are no keywords.
 

@@ -118,6 +118,37 @@ def test_the_affirmed_one_is_chosen(reply):
     assert parse_choice(reply, CITIES) == 1
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Not Lyon, Rome or Lima but Oslo",
+        "Not Lyon, Rome, or Lima, but Oslo.",
+        "It is not Lyon, Rome or Lima. It is Oslo.",
+        "Not Lyon, Rome, Lima but Oslo",
+        "Not Lyon, Rome but Oslo",
+        "Neither Lyon, Rome nor Lima; Oslo",
+        "Oslo, not Lyon, Rome or Lima",
+        "She does not live in Lyon, in Rome or in Lima, but in Oslo.",
+        "Not A, C or D but B",
+        "Not A, C, D: B",
+        "B, not A, C or D",
+        "Not (A), (C) or (D) but (B)",
+        "Not A) Lyon, C) Rome or D) Lima but B) Oslo",
+        "Not Lyon, Oslo",
+        "It is not Lyon, and Oslo is right",
+    ],
+)
+def test_of_a_negated_list_and_an_affirmed_option_the_affirmed_one_is_chosen(reply):
+    assert parse_choice(reply, CITIES) == 1
+
+
+@pytest.mark.parametrize(
+    "reply", ["Not Lyon, Rome or Lima", "Not Lyon, Oslo, Rome or Lima", "Not A, B, C or D", "Not A, but B or C"]
+)
+def test_a_negated_list_alone_is_no_choice(reply):
+    assert parse_choice(reply, CITIES) is UNPARSED
+
+
 @pytest.mark.parametrize("reply", ["A) Lyon B) Oslo C) Rome D) Lima", "A. Lyon B. Oslo C. Rome", "A Lyon, B Oslo"])
 def test_all_options_are_no_choice(reply):
     assert parse_choice(reply, CITIES) is UNPARSED

@@ -7,7 +7,7 @@ from smllmun_bench.metrics.match import cloze_compat, cloze_strict
 
 
 class Cloze(StringMetric):
-    """Share of blanks filled right. Strict: token boundaries and at most 20 words; compat: substring (MLLMU-Bench)."""
+    """Share of blanks filled right. Strict: word boundaries and at most 20 words; compat: substring (MLLMU-Bench)."""
 
     options = {"strict": {"strict": True}, "compat": {"strict": False}}
 

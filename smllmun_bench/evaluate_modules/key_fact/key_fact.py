@@ -7,7 +7,7 @@ from smllmun_bench.metrics.match import MAX_WORDS, key_fact
 
 
 class KeyFact(StringMetric):
-    """Share of predictions that hold an accepted answer at token boundaries, in at most `max_words` words (20).
+    """Share of predictions that hold an accepted answer at word boundaries, in at most `max_words` words (20).
 
     A reference is a string or a list of accepted strings. An offline stand-in for a judged fact score.
     """

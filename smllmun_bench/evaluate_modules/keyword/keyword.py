@@ -7,7 +7,7 @@ from smllmun_bench.metrics.match import keyword_share
 
 
 class Keyword(StringMetric):
-    """Mean share of keywords found. Strict: at token boundaries; compat: substring, any case (FIUBench).
+    """Mean share of keywords found. Strict: at word boundaries; compat: substring, any case (FIUBench).
 
     `references` are lists of keywords.
     """

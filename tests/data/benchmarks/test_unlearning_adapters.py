@@ -17,7 +17,8 @@ from smllmun_bench.data.folder import canonical_folder
 from smllmun_bench.data.registry import open_source
 from smllmun_bench.data.source import Split, split_digest
 from smllmun_bench.errors import UserError
-from smllmun_bench.schema import Fold, Kind, Modality, Role
+from smllmun_bench.metrics.item_metrics import ITEM_METRICS
+from smllmun_bench.schema import Fold, Kind, Modality, Prediction, Role
 
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -354,6 +355,34 @@ def test_offside_trains_on_its_training_file_and_only_asks_the_others(upstream):
     assert len(offside(upstream.folder).items(Split.MEMORISE_ALL)) == 4
     (upstream.folder / "forget_set.json").unlink()  # the selective setting alone
     assert [i.entity_id for i in asked(offside(upstream.folder), Role.FORGET)] == ["p/1.png"]
+
+
+def _scored(item, *said):
+    return [ITEM_METRICS["choice_text"](item, Prediction(item.item_id, "run", text)) for text in said]
+
+
+def test_offsides_truth_is_its_letter_where_its_text_stands_twice(upstream):
+    """The record is MLLMU-Bench's, and so is its rule."""
+    twins = {"Question": "Who?", "Options": {"A": "x", "B": "x", "C": "y"}, "Correct_Answer": "B", "images": "p/1.png"}
+    turns = [{"role": "user", "content": "<image>Did he?"}, {"role": "assistant", "content": "He did."}]
+    upstream.json("forget_classification.json", [twins, twins | {"Correct_Answer": "C"}])
+    upstream.json("retain_set.json", [{"messages": turns, "images": "p/2.png"}])
+    first, second = (item for item in asked(offside(upstream.folder), Role.FORGET) if item.kind is Kind.CHOICE)
+    assert (first.answer, second.answer) == ("B", "y")
+    assert _scored(first, "B", "A", "x") == [1, 0, 0]
+    assert _scored(second, "C", "y", "A") == [1, 1, 0]
+
+
+def test_umus_truth_is_its_letter_where_its_text_stands_twice(upstream):
+    """Upstream compares texts, so its own rule takes either of two twins; the strict one takes the letter's."""
+    options = {"A": "pilot", "B": "pilot", "C": "nurse"}
+    for written in ("B. pilot", "B"):
+        one = {"question": "Which job?", "options": options, "answer": written}
+        source = umu_folder(upstream, Classify=repr({"unimodal": {"q1": one}, "muitimodal": {"q1": one}}))
+        for item in (item for item in asked(source, Role.FORGET) if item.kind is Kind.CHOICE):
+            assert _scored(item, "B", "A", "pilot") == [1, 0, 0]
+            assert ITEM_METRICS["choice_nearest"](item, Prediction(item.item_id, "run", "pilot")) == 1
+            assert ITEM_METRICS["choice_nearest"](item, Prediction(item.item_id, "run", "nurse")) == 0
 
 
 @pytest.mark.parametrize(

@@ -127,10 +127,18 @@ def test_where_two_options_have_one_text_only_the_letter_of_the_truth_counts(ups
     upstream.parquet(
         "Art/validation-00000-of-00001.parquet", [mmmu_row(upstream, options="['a dog', 'a dog', 'a cat']", answer="B")]
     )
+    seed = {
+        "question_id": "1", "question": "?", "choice_a": "a dog", "choice_b": "a dog", "choice_c": "a cat",
+        "choice_d": "a cow", "answer": "B", "data_type": "image", "question_type_id": 3, "data_id": "d",
+        "image": [upstream.stored()], "segment": "[]",
+    }  # fmt: skip
     asked = {"mmbench": items(opened("mmbench"))[0], "mmmu": items(opened("mmmu"))[0]}
+    upstream.parquet("data/test-00000-of-00001.parquet", [seed])
+    asked["seed"] = items(opened("seed_bench"))[0]
     for name, item in asked.items():
         for rule in (f"{name}_official", "choice_strict"):
-            found = [RULES[rule](item, _predicted(item, text)) for text in ("B", "A", "a dog")]
+            said = ("B", "A", "the dog" if name == "seed" else "a dog")  # SEED-Bench's rule reads "a dog" as A
+            found = [RULES[rule](item, _predicted(item, text)) for text in said]
             assert found == [1.0, 0.0, 0.0], (name, rule)
 
 
