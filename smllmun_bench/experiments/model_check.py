@@ -55,7 +55,10 @@ def check_model(
     """
     from smllmun_bench.models.folder import is_quantised
     from smllmun_bench.models.loading import load
+    from smllmun_bench.models.pretrained import check_folder
 
+    if Path(path).expanduser().is_dir():
+        check_folder(Path(path).expanduser())
     chosen = [(method, method.config()) for method in map(methods.get, METHODS)]
     check_needs(chosen, lambda needs: _data(), trainable=not is_quantised(path), where=path)
     loaded: list[Vlm] = []

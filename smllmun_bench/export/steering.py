@@ -21,8 +21,9 @@ def write(change: "Artifact", start: str, folder: Path) -> None:
     from transformers import AutoConfig
 
     from smllmun_bench.models.families import family_of
+    from smllmun_bench.models.pretrained import read
 
-    blocks = f"{family_of(AutoConfig.from_pretrained(start).model_type).language}.layers"
+    blocks = f"{family_of(read(AutoConfig, start).model_type).language}.layers"
     about = {"blocks": blocks, **change.settings}
     (folder / "steering.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (folder / "steered.py").write_text(templates.source("steered"), encoding="utf-8")

@@ -47,9 +47,13 @@ class LocalModel:
         try:
             with torch.inference_mode():
                 output = self._model.generate(
-                    **inputs, max_new_tokens=self._max_tokens, do_sample=False, pad_token_id=pad
+                    **inputs,
+                    max_new_tokens=self._max_tokens,
+                    do_sample=False,
+                    pad_token_id=pad,
+                    trust_remote_code=False,
                 )
-        except (RuntimeError, IndexError) as error:  # out of memory, or longer than the model's context
+        except (RuntimeError, IndexError, ValueError) as error:  # out of memory, too long, a generation config at odds
             raise JudgeFailed(Failure.CRASHED, f"{type(error).__name__}: {error}") from error
         return str(self._tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
@@ -72,9 +76,8 @@ class LocalModel:
     def _load(self) -> "tuple[Any, PreTrainedTokenizerBase]":
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        try:
-            model = AutoModelForCausalLM.from_pretrained(self._folder, local_files_only=True)
-            tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"not a causal language model: {error}", where=str(self._folder)) from None
+        from smllmun_bench.models.pretrained import read, read_weights
+
+        model = read_weights(AutoModelForCausalLM, self._folder, local_files_only=True)
+        tokenizer = read(AutoTokenizer, self._folder, local_files_only=True)
         return model.to(self._device).eval(), tokenizer

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from smllmun_bench.errors import UserError, require
+from smllmun_bench.models.pretrained import find, read
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,8 +147,8 @@ def load_processor(where: str, config: Any) -> Any:
     if family.package:
         require(family.package, extra=config.model_type)
     if family.video and not is_torchvision_available():
-        return _for_stills(PROCESSOR_MAPPING[type(config)], where).from_pretrained(where, backend="pil")
-    return AutoProcessor.from_pretrained(where, backend="pil")
+        return read(_for_stills(PROCESSOR_MAPPING[type(config)], where), where, backend="pil")
+    return read(AutoProcessor, where, backend="pil")
 
 
 def _for_stills(whole: Any, where: str) -> Any:
@@ -179,16 +180,9 @@ def _for_stills(whole: Any, where: str) -> Any:
 
 
 def _video_settings(where: str) -> dict[str, Any] | None:
-    from transformers.utils import cached_file
-
     for name, key in (("processor_config.json", "video_processor"), ("video_preprocessor_config.json", "")):
-        path = cached_file(
-            where,
-            name,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-        )
-        found = json.loads(Path(path).read_text(encoding="utf-8")) if path else None
+        path = find(where, name)
+        found = json.loads(path.read_text(encoding="utf-8")) if path else None
         if found and key:
             found = found.get(key)
         if found:

@@ -11,6 +11,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.models.families import family_of, load_processor
 from smllmun_bench.models.folder import quiet_transformers
 from smllmun_bench.models.memory import is_shortage, release
+from smllmun_bench.models.pretrained import read, read_weights, unreadable
 from smllmun_bench.models.vision import FeatureBank
 from smllmun_bench.models.vlm import ImageSource, Vlm
 
@@ -42,7 +43,7 @@ def load(
     if not isinstance(kind, torch.dtype):
         raise UserError(f"unknown dtype {dtype!r}", fix="float32, bfloat16 or float16")
     with _located(where):
-        config = AutoConfig.from_pretrained(where)
+        config = read(AutoConfig, where)
         family_of(config.model_type)
         processor = load_processor(where, config)
         model = _weights(where, kind, device, device_map)
@@ -55,30 +56,19 @@ def load(
 @contextmanager
 def _located(where: str) -> Iterator[None]:
     """Errors of other libraries become one line about the folder."""
-    from safetensors import SafetensorError
-
     try:
         yield
     except UserError as error:
         raise UserError(error.what, where=error.where or where, fix=error.fix) from None
-    except (OSError, ValueError, SafetensorError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"cannot load the model: {first}",
-            where=where,
-            fix="a folder that save_pretrained wrote"
-            if Path(where).is_dir()
-            else "--online to fetch it from the hub once, or the path of a saved model",
-        ) from error
+    except (OSError, ValueError) as error:
+        raise unreadable(error, where) from error
 
 
 def _weights(where: str, kind: torch.dtype, device: str, device_map: str | Mapping[str, str] | None) -> Any:
     from transformers import AutoModelForImageTextToText
 
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            where, dtype=kind, use_safetensors=True, device_map=device_map
-        )
+        model = read_weights(AutoModelForImageTextToText, where, dtype=kind, device_map=device_map)
         return model if device_map is not None else model.to(device)
     except (RuntimeError, AssertionError, MemoryError) as error:
         if not is_shortage(error):

@@ -116,19 +116,22 @@ def served(folder: str | Path, source: ImageSource, *, dtype: str, images: int =
     """
     from transformers import AutoConfig, GenerationConfig
 
+    from smllmun_bench.models.pretrained import find, read
+
     vllm = require("vllm", extra="vllm")
-    config = AutoConfig.from_pretrained(folder)
+    config = read(AutoConfig, folder)
     family = family_of(config.model_type)
     if config.model_type in UNSERVED:
         raise UserError(f"{family.name} is not served", where="--backend vllm", fix="--backend transformers")
-    try:
-        ends = GenerationConfig.from_pretrained(folder).eos_token_id
-    except OSError:
+    if find(folder, "generation_config.json") is None:
         ends = GenerationConfig.from_model_config(config).eos_token_id
+    else:
+        ends = read(GenerationConfig, folder).eos_token_id
     reader = Reader.of(load_processor(str(folder), config), family, config.image_token_id, ends)
     engine = vllm.LLM(
         model=str(folder),
         dtype=dtype,
+        trust_remote_code=False,
         generation_config="vllm",  # nothing of the folder's, a repetition penalty say, creeps in
         limit_mm_per_prompt={"image": max(1, images)},
         seed=0,

@@ -11,6 +11,7 @@ from smllmun_bench.data.general.language import GeneralLanguage
 from smllmun_bench.data.synthetic.profiles import outsiders
 from smllmun_bench.models.change import Artifact
 from smllmun_bench.models.loading import load
+from smllmun_bench.models.pretrained import read
 from smllmun_bench.references.embedding_alignment import align_embeddings
 from smllmun_bench.references.joining import join
 from smllmun_bench.references.pretraining_people import PretrainingPeople, curriculum, phrases
@@ -28,7 +29,7 @@ def align(language: Path, vision: Path, recipe: AlignRecipe, scratch: Path, prog
     people = outsiders(recipe.strangers, recipe.seed)
     vqa = EasyVqa()
     join(language, vision, scratch)
-    size = AutoConfig.from_pretrained(scratch).vision_config.image_size
+    size = read(AutoConfig, scratch).vision_config.image_size
     vlm = load(scratch, PretrainingPeople(people, vqa, seed=recipe.seed, image_size=size))
     streams = curriculum(people, vqa, photos=recipe.photos, seed=recipe.seed)
     sizes = {

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.folder import quiet_transformers
+from smllmun_bench.models.pretrained import read, read_weights
 
 KIND = "llama"  # the architecture that the converters know
 TRY = "the GGUF file or a transformers folder of a Llama-like chat model, such as SmolLM2-135M-Instruct"
@@ -50,20 +51,13 @@ def convert(source: Path, folder: Path) -> Written:
     quiet_transformers()
     if not (source / "config.json").is_file():
         raise UserError("no config.json: this is not the folder of a model", where=where, fix=TRY)
-    try:
-        config = AutoConfig.from_pretrained(where)
-        if config.model_type != KIND:
-            raise UserError(f"the model is of the kind {config.model_type!r}, not {KIND!r}", where=where, fix=TRY)
-        if getattr(config, "quantization_config", None) is not None:
-            raise UserError("the model is stored quantised", where=where, fix="the original, or a GGUF of it")
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        if not tokenizer.chat_template:
-            raise UserError("the tokenizer has no chat template", where=where, fix=TRY)
-        model, seen = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"the model cannot be loaded: {first}", where=where, fix=TRY) from error
-    if seen["missing_keys"]:
-        missing = sorted(seen["missing_keys"])
-        raise UserError(f"{len(missing)} weights are missing, {missing[0]!r} is one", where=where, fix=TRY)
+    config = read(AutoConfig, where)
+    if config.model_type != KIND:
+        raise UserError(f"the model is of the kind {config.model_type!r}, not {KIND!r}", where=where, fix=TRY)
+    if getattr(config, "quantization_config", None) is not None:
+        raise UserError("the model is stored quantised", where=where, fix="the original, or a GGUF of it")
+    tokenizer = read(AutoTokenizer, where)
+    if not tokenizer.chat_template:
+        raise UserError("the tokenizer has no chat template", where=where, fix=TRY)
+    model = read_weights(AutoModelForCausalLM, where, dtype=torch.float32)
     return Written(write(model, tokenizer, folder, where=where))

