@@ -40,11 +40,11 @@ def convert(source: Path, folder: Path) -> Written:
     where = str(source)
     said = _Said(_open(source), where)
     _check_model(said)
-    _check_tokenizer(said)
+    rule = _check_tokenizer(said)
     licence = said.text("general.license")
     quiet_transformers()
     model, tokenizer = _read(source)
-    tokenizer.backend_tokenizer.pre_tokenizer = _CUTS[said.text("tokenizer.ggml.pre")]
+    tokenizer.backend_tokenizer.pre_tokenizer = _CUTS[rule]
     tokenizer.model_max_length = model.config.max_position_embeddings
     written = Written(write(_unmarked(model), tokenizer, folder, where=where))
     return replace(written, licence=licence or written.licence)
@@ -194,12 +194,13 @@ def _check_shapes(said: _Said, numbers: "dict[str, int]", found: "dict[str, Any]
             raise said.refuse(f"the weight {name!r} is stored as {tensor.tensor_type.name}")
 
 
-def _check_tokenizer(said: _Said) -> None:
+def _check_tokenizer(said: _Said) -> str:
+    """By which rule text is cut before BPE."""
     kind = said.text("tokenizer.ggml.model")
     if kind != "gpt2":
         raise said.refuse(f"the tokenizer is of the kind {kind!r}, not a byte-level BPE ('gpt2')")
     rule = said.text("tokenizer.ggml.pre")
-    if rule not in _CUTS:
+    if rule is None or rule not in _CUTS:
         raise said.refuse(f"text is cut by the rule {rule!r}; known are {', '.join(map(repr, _CUTS))}")
     tokens = said.words("tokenizer.ggml.tokens")
     known = set(tokens)
@@ -214,6 +215,7 @@ def _check_tokenizer(said: _Said) -> None:
         if (said.number(f"tokenizer.ggml.{key}_token_id", least=0) or 0) >= len(tokens):
             raise said.refuse(f"the {key} token is none of the {len(tokens):,} tokens")
     _check_template(said)
+    return rule
 
 
 def _check_template(said: _Said) -> None:

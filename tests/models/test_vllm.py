@@ -73,6 +73,7 @@ class LLM:
         model: str,
         *,
         dtype: str = "auto",
+        trust_remote_code: bool = True,
         generation_config: str = "auto",
         limit_mm_per_prompt: dict[str, int] | None = None,
         seed: int | None = None,
@@ -80,6 +81,7 @@ class LLM:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         assert (generation_config, seed) == ("vllm", 0)
+        assert not trust_remote_code
         self.model = AutoModelForImageTextToText.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
         self.processor = AutoProcessor.from_pretrained(model, backend="pil")
         self.limit = (limit_mm_per_prompt or {"image": 999})["image"]
