@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr, StringConstraints, model_validator
 
 from smllmun_bench import resources
 from smllmun_bench.catalogue import warn
@@ -112,6 +112,7 @@ class TaskSpec(Frozen):
     direction: dict[Role, Annotated[dict[Modality, Direction], Field(min_length=1)]] = Field(min_length=1)
     general: GeneralPart | None = None
     language: GeneralPart | None = Field(default=None, exclude_if=lambda value: value is None)
+    _folder: Path | None = PrivateAttr(default=None)  # where the file lies: part of no digest
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -124,6 +125,16 @@ class TaskSpec(Frozen):
         if (self.choice is None) != (Kind.CHOICE not in self.metrics):
             raise ValueError("'choice' and 'metrics.choice' need each other")
         return self
+
+    @property
+    def arguments(self) -> dict[str, JsonScalar]:
+        """Those of the adapter; a `path` is relative to the task's file. One that does not lie there stays as it is."""
+        args = dict(self.adapter.args)
+        path = args.get("path")
+        if isinstance(path, str) and self._folder is not None:
+            near = self._folder / Path(path).expanduser()
+            args["path"] = str(near) if near.exists() or path[:1] == "." else path
+        return args
 
     @property
     def forgets(self) -> bool:
@@ -162,10 +173,18 @@ def load(name_or_path: str | Path) -> TaskSpec:
     """
     path = _as_path(name_or_path)
     if path is not None:
-        return read_yaml(path, TaskSpec)
+        return read(path)
     path = find(str(name_or_path))
-    spec = read_yaml(path, TaskSpec)
+    spec = read(path)
     check_name(spec, path)
+    return spec
+
+
+def read(path: Path) -> TaskSpec:
+    """The task in that file, which knows where it lies. Raises UserError for every fault of it."""
+    spec = read_yaml(path, TaskSpec)
+    if "path" in spec.adapter.args:
+        spec._folder = path.absolute().parent
     return spec
 
 

@@ -26,7 +26,7 @@ class TaskData:
         A folder in it that is named after the adapter of the general part is where that part's files are.
         """
         where = f"task {task.name!r}, key 'adapter'"
-        args: dict[str, Any] = dict(task.adapter.args)
+        args: dict[str, Any] = dict(task.arguments)
         if task.forget_percents.available:
             args |= {"forget_percent": forget_percent}
         if path is not None:

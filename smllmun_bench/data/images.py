@@ -49,6 +49,7 @@ class StoredImages:
         self._images = folder / relative(image_folder, where="key 'image_folder'")
         self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
         self._file = lru_cache(16)(_parquet)
+        self._arrow = lru_cache(16)(arrow_table)
         self._column = lru_cache(1)(self._read_column)
 
     def __call__(self, ref: str) -> Image.Image:
@@ -125,6 +126,8 @@ class StoredImages:
         return contained(path, self._folder, where=where)
 
     def _cell(self, file: str, row: int, column: str, where: str) -> Any:
+        if file.endswith(".arrow"):
+            return self._arrow(self._inside_plain(file)).column(column)[row].as_py()
         if not file.endswith(".parquet"):
             cells = self._column(file, column)
             return cells[row] if row < len(cells) else None
@@ -177,6 +180,14 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def arrow_table(path: Path) -> Any:
+    """An Arrow stream, mapped and not read: what `save_to_disk` of `datasets` writes."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_stream(source).read_all()
 
 
 def _parquet(path: Path) -> Any:

@@ -4,7 +4,9 @@
       name: mapped
       args: {forget: forget.jsonl, retain: retain.jsonl, entity: person_id, question: q, answer: a, image: photo}
 
-Files are globs below the folder (or folder names), one argument for each role. Columns may be dotted (`meta.id`).
+Files are globs below the folder (or folder names), one argument for each role. Columns may be dotted (`meta.id`). The
+folder (`path`) may be what `save_to_disk` of `datasets` wrote, its splits being folders, or the id of a data set on the
+hub, which is fetched with `--online`.
 """
 
 import re
@@ -15,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
-from smllmun_bench.data.hub import locate
+from smllmun_bench.data.hub import Hub, locate
 from smllmun_bench.data.images import StoredImages
 from smllmun_bench.data.published import BOTH, Entry, PublishedSource, make_item, sided
 from smllmun_bench.data.rows import Use
@@ -25,6 +27,7 @@ from smllmun_bench.errors import UserError, unknown
 from smllmun_bench.schema import Kind, Role
 
 _NAME = re.compile(r"\w[\w .-]{0,63}")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _NAME_IS = "up to 64 letters, digits, blanks, dots and dashes, a letter or a digit first"
 TRAINED = (Role.FORGET, Role.RETAIN, Role.UNDERSTANDING_FORGET, Role.UNDERSTANDING_RETAIN)
 
@@ -68,7 +71,7 @@ def mapped(
         raise unknown("kind", kind, [known.value for known in Kind], where="adapter 'mapped', key 'kind'")
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name of a data set", where="adapter 'mapped', key 'name'", fix=_NAME_IS)
-    folder = locate(path, None)
+    folder = _folder(path)
     files: dict[Role, str | None] = {
         Role.FORGET: forget,
         Role.RETAIN: retain,
@@ -100,6 +103,13 @@ def mapped(
     tables = [file for pattern in (*named.values(), train) if pattern for file in find(folder, pattern)]
     images = StoredImages(folder, image_folder)
     return PublishedSource(name, lambda: sided(described.entries(named, train)), images, tables, few_shot=few_shot)
+
+
+def _folder(path: Path | None) -> Path:
+    """The folder, or the files of a hub data set of that id where there is no such folder."""
+    if path is not None and not path.is_dir() and _HUB_ID.fullmatch(path.as_posix()):
+        return locate(None, Hub(path.as_posix()))
+    return locate(path, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,7 @@ def _model(columns: Mapping[str, str]) -> type[Upstream]:
 
 
 def _item(name: str, row: Any, role: Role, place: Place, kind: Kind, has_entity: bool) -> Any:
-    own = f"{place.file}.{place.row}"
+    own = f"{place.file}.{place.number}"
     values = row.model_dump(exclude={"question", "answer", "entity", "images", "kind"})
     return make_item(
         name,

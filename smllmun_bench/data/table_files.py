@@ -1,4 +1,5 @@
-"""Raw rows of one file: Parquet, JSON (a list), JSON lines, and tables with tabs or commas.
+"""Raw rows of one file: Parquet, JSON (a list), JSON lines, Arrow as `save_to_disk` writes it, and tables with tabs or
+commas.
 
 Numbers are made plain here, for all adapters alike: a whole number is one however it is stored (`1985.0` of a column
 that some null made floating), and NaN is nothing. Image bytes are not read: rows carry references.
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from smllmun_bench.data.confined import contained, hidden, matches
-from smllmun_bench.data.images import image_columns, refs_of
+from smllmun_bench.data.images import arrow_table, image_columns, refs_of
 from smllmun_bench.data.separated import separated
 from smllmun_bench.errors import UserError
 
-SUFFIXES = (".parquet", ".jsonl", ".json")
+SUFFIXES = (".parquet", ".jsonl", ".json", ".arrow")
+_SAVED = ("dataset_info.json", "state.json", "dataset_dict.json")  # beside the tables of `save_to_disk`, and none
 BATCH = 256  # rows of a Parquet file in memory
 LARGEST_WHOLE = 2**53  # above it floats do not hold every whole number
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -31,6 +33,11 @@ class Place:
     file: str
     row: int | str
     unit: str = "row"
+
+    @property
+    def number(self) -> int | str:
+        """The row counted from 1, in files of every form."""
+        return self.row if self.unit == "line" or isinstance(self.row, str) else self.row + 1
 
     def __str__(self) -> str:
         return f"{self.file}, {self.unit} {self.row}"
@@ -61,7 +68,9 @@ def find(folder: Path, *patterns: str, suffixes: tuple[str, ...] = SUFFIXES) -> 
 
 def tables_in(below: Path, folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     found = [path for path in below.rglob("*") if path.suffix in suffixes and path.is_file()]
-    return [contained(path, folder) for path in found if not hidden(path, below)]
+    saved = {path.parent for path in found if path.suffix == ".arrow"}
+    told = [path for path in found if path.name in _SAVED and (path.parent in saved or path.name == _SAVED[-1])]
+    return [contained(path, folder) for path in found if path not in told and not hidden(path, below)]
 
 
 def raw_rows(path: Path, folder: Path) -> RawRows:
@@ -70,6 +79,8 @@ def raw_rows(path: Path, folder: Path) -> RawRows:
     match path.suffix:
         case ".parquet":
             yield from _parquet_rows(path, file)
+        case ".arrow":
+            yield from _arrow_rows(path, file)
         case ".jsonl":
             yield from json_lines(path, file)
         case ".tsv" | ".csv":
@@ -106,6 +117,38 @@ def _parquet_rows(path: Path, file: str) -> RawRows:
         raise UserError(f"not a readable Parquet file: {str(error).splitlines()[0]}", where=str(path)) from error
     except ValueError as error:
         raise UserError(str(error), where=f"{path}, row {number}") from None
+
+
+def _arrow_rows(path: Path, file: str) -> RawRows:
+    import pyarrow as pa
+
+    number = 0
+    try:
+        table = arrow_table(path)
+        images = [field.name for field in table.schema if _holds_bytes(field.type)]
+        floating = {field.name: field.type for field in table.schema if _has_numbers(field.type)}
+        for batch in table.to_batches(max_chunksize=BATCH):
+            plain = batch.drop_columns(images).to_pylist()
+            for place, values in enumerate(plain or [{} for _ in range(batch.num_rows)]):
+                for name, kind in floating.items():
+                    if name not in images:
+                        values[name] = _plain(values[name], kind)
+                for name in images:
+                    values[name] = _marked(refs_of(batch.column(name)[place].as_py(), file, number, name))
+                yield Place(file, number), values
+                number += 1
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise UserError(f"not a readable Arrow file: {str(error).splitlines()[0]}", where=str(path)) from error
+    except ValueError as error:
+        raise UserError(str(error), where=f"{path}, row {number}") from None
+
+
+def _holds_bytes(kind: Any) -> bool:
+    """Whether values of this Arrow type, or inside it, are bytes: a picture as `datasets` keeps it."""
+    import pyarrow as pa
+
+    inside = [kind.field(place).type for place in range(kind.num_fields)]
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind)) or any(map(_holds_bytes, inside))
 
 
 def parquet_columns(path: Path) -> list[str]:

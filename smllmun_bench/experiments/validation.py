@@ -51,10 +51,10 @@ def check_all(paths: Sequence[Path]) -> tuple[list[tuple[Path, str]], list[tuple
 
 
 def _task(path: Path) -> None:
-    spec = read_yaml(path, tasks.TaskSpec)
+    spec = tasks.read(path)
     tasks.check_name(spec, path)
     check_metrics(spec.metrics, where=f"{path}, key 'metrics'")
-    args: dict[str, object] = dict(spec.adapter.args)
+    args: dict[str, object] = dict(spec.arguments)
     if spec.forgets:
         args["forget_percent"] = spec.forget_percents.default
     _source(spec.adapter.name, args, where=f"{path}, key 'adapter'")
