@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test test-all check goldens regress bench clean
+.PHONY: setup demo test test-all check goldens regress bench stress clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ goldens: setup  ## rewrite the goldens; commit them alone and say why each numbe
 
 bench: setup  ## ours against the usual way, on this machine
 	for script in evaluation npo_step rouge scoring_scale draws data_scale startup overhead busy gpu; do $(BIN)/python bench/$$script.py; done
+
+stress: setup  ## tries to break it: kills, full disks, damage, hostile names, malformed inputs; under 20 minutes
+	$(BIN)/python tests/stress
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -25,6 +25,8 @@ M = TypeVar("M", bound=BaseModel)
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")
 }
+# What the parser raises: for a month 13, a number of 5,000 digits, `%YAML 1.7` or "\\UFFFFFFFF" it is no YAMLError
+NOT_YAML = (YAMLError, ValueError, LookupError, OverflowError, AssertionError, RecursionError)
 
 
 class Frozen(BaseModel):
@@ -66,7 +68,7 @@ def read_yaml(path: Path, model: type[M]) -> M:
     if any(fault.what.startswith(("tag ", "alias ")) for fault in faults):
         raise faults_error(faults, str(path))  # such values cannot be built, so they cannot be validated either
     try:
-        config = _validate(model, _yaml().constructor.construct_document(root))  # parsed once: lists read many files
+        config = _validate(model, _built(root, path))  # parsed once: lists read many files
     except ValidationError as error:
         faults += [
             _fault(detail, model, where=f"{path}:{_line(detail['loc'], lines)}, key {_dotted(detail['loc'])!r}")
@@ -96,7 +98,7 @@ def apply_overrides(config: M, settings: Iterable[str], where: str = "--set") ->
         if fault is None:
             try:
                 _put(data, key.split("."), _override_value(type(config), key, value))
-            except YAMLError:
+            except NOT_YAML:
                 fault = FileFault(f"{value!r} is not a YAML value", place)
         if fault is None:
             written[key] = place
@@ -142,19 +144,44 @@ def _compose(text: str, path: Path) -> Node:
     """The node tree of the file (it has line numbers), once it is a mapping."""
     try:
         root = _yaml().compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"not YAML: {error.problem or error.context}", where=at) from None
-    except YAMLError as error:
-        raise UserError(f"not YAML: {str(error).splitlines()[0]}", where=str(path)) from None
     except RecursionError:
         raise UserError("nested too deeply to be a config", where=str(path)) from None
+    except NOT_YAML as error:
+        raise _not_yaml(error, path) from None
     if root is None:
         raise UserError("the file is empty", where=str(path))
     if not isinstance(root, MappingNode):
         raise UserError("expected `key: value` lines", where=f"{path}:{root.start_mark.line + 1}")
     return root
+
+
+def _built(root: Node, path: Path) -> object:
+    """The values of the tree. Raises UserError for what has the look of a type, and is none of its values."""
+    try:
+        return _yaml().constructor.construct_document(root)
+    except NOT_YAML as error:
+        raise _not_yaml(error, path, next(_unbuildable(root), None)) from None
+
+
+def _unbuildable(node: Node) -> Iterator[Node]:
+    if isinstance(node, ScalarNode):
+        try:
+            _yaml().constructor.construct_object(node)
+        except NOT_YAML:
+            yield node
+        return
+    for child in node.value:
+        for part in child if isinstance(node, MappingNode) else (child,):
+            yield from _unbuildable(part)
+
+
+def _not_yaml(error: Exception, path: Path, node: Node | None = None) -> UserError:
+    """The parser's words and its place, else that of `node`."""
+    words, mark = str(error), node.start_mark if node else None
+    if isinstance(error, MarkedYAMLError):
+        words, mark = str(error.problem or error.context), error.problem_mark or error.context_mark
+    first = next(iter(words.splitlines()), type(error).__name__)
+    return UserError(f"not YAML: {first}", where=f"{path}:{mark.line + 1}" if mark else str(path))
 
 
 def _survey(root: Node, path: Path) -> tuple[dict[Loc, int], list[FileFault]]:
@@ -317,7 +344,12 @@ def _override_value(model: type[BaseModel], key: str, text: str) -> object:
     optional = type(None) in members
     if all(_is_text(member) for member in members if member is not type(None)) and not (optional and text == "null"):
         return text
-    return _yaml().load(text)
+    root = _yaml().compose(text)
+    if root is None:
+        return None
+    if faults := _survey(root, Path("--set"))[1]:
+        raise YAMLError(faults[0].what)  # a tag, an alias, a key twice: as in a file
+    return _yaml().constructor.construct_document(root)
 
 
 def _is_text(member: object) -> bool:

@@ -102,6 +102,13 @@ def test_all_faults_are_reported_at_once(write) -> None:
         ("name: a\n? [b, c]\n: d\n", 2, "a key must be a plain word"),
         ("name: a\nextra: {b: [}\n", 2, "not YAML"),
         ("name: a\n---\nname: b\n", 2, "not YAML"),
+        ("name: a\nnote: 2001-99-99\n", 2, "not YAML: month must be in 1..12"),
+        ("name: a\nextra: {b: 2001-01-01T25:00:00Z}\n", 2, "not YAML: hour must be in 0..23"),
+        ("name: a\nlayers: [1, -_]\n", 2, "not YAML: invalid literal for int()"),
+        ("name: a\nlayers:\n- !!int x\n", 3, "not YAML: invalid literal for int()"),
+        ("name: a\nshuffle: !!bool x\n", 2, "not YAML: 'x'"),
+        ("name: a\nlayers: [" + "9" * 5000 + "]\n", 2, "not YAML: Exceeds the limit (4300 digits)"),
+        ("name: a\n<<: 1\n", 2, "not YAML"),
         ("- a\n", 1, "expected `key: value` lines"),
         ("name: 12\n", 1, "input should be a valid string (found 12)"),
         ("name: a\ntraining: {steps: '7'}\n", 2, "input should be a valid integer (found '7')"),
@@ -125,6 +132,9 @@ def test_each_fault_has_its_line(write, text: str, line: int, what: str) -> None
         (b"name: \xff\n", "not UTF-8 text (byte 6)"),
         (b"name: \x00\n", "not YAML"),
         (b"a: " + b"[" * 1000, "nested too deeply"),
+        (b"%YAML 1.7\n---\nname: a\n", "not YAML: version minor part"),
+        (b"%YAML 9.9\n---\nname: a\n", "not YAML"),
+        (b'name: "\\UFFFFFFFF"\n', "not YAML: Python int too large"),
     ],
 )
 def test_files_that_are_no_configs(write, content: bytes, what: str) -> None:
@@ -183,6 +193,14 @@ def test_later_overrides_win_and_the_config_itself_stays() -> None:
     assert apply_overrides(config, ["name=b", "training.lr=1", "name=c"]) == Recipe(name="c", training=Training(lr=1))
     assert config == Recipe(name="a")
     assert apply_overrides(config, []) == config
+
+
+@pytest.mark.parametrize(
+    "value", ["!!int x", "2001-99-99", "-_", "&a [*a]", "!!set {a, b}", "{a: 1, a: 2}", "[" * 5000]
+)
+def test_what_no_file_may_hold_is_no_override(value: str) -> None:
+    with pytest.raises(UserError, match="is not a YAML value"):
+        apply_overrides(Recipe(name="a"), [f"layers={value}"])
 
 
 def test_all_bad_overrides_are_named() -> None:

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 from PIL import Image
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from smllmun_bench.config import NOT_YAML
 from smllmun_bench.data.confined import contained, relative
 from smllmun_bench.data.hf import COLUMNS, PUBLISHED
 from smllmun_bench.data.identity import normal_id
@@ -243,8 +243,8 @@ def _card_patterns(path: Path, config: str, where: str) -> list[str]:
     try:
         written = YAML(typ="safe", pure=True).load(head[1]) if head else None
         known = _Card.model_validate(written or {})
-    except (YAMLError, ValidationError, RecursionError, ValueError) as error:
-        first = str(error).splitlines()[0]
+    except (*NOT_YAML, ValidationError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"the data card cannot be read: {first}", where=f"{card}, key 'configs'") from None
     patterns: list[str] = []
     for entry in known.configs:

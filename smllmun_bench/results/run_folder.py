@@ -19,7 +19,7 @@ from smllmun_bench.results import manifest as manifests
 from smllmun_bench.results.manifest import RunManifest
 from smllmun_bench.results.scored_items import read_scored_items, score_of
 from smllmun_bench.schema import Score
-from smllmun_bench.store.atomic import atomic_write, put_folder, writable_folder, writing
+from smllmun_bench.store.atomic import atomic_write, put_folder, sweep, writable_folder, writing
 
 ITEMS, SCORES = "items.parquet", "scores.json"
 LOCK = ".lock"
@@ -103,7 +103,9 @@ def _turn(output: Path) -> Iterator[None]:
 
 
 def _sweep(output: Path) -> None:
-    """What killed runs left; the lock is held, so nobody else is writing. A run that was being replaced comes back."""
+    """What killed runs left; the lock is held, so nobody else is writing. A run that was being replaced comes back. The
+    leaderboard is written without the lock: of its halves, those of living processes stay."""
+    sweep(output)
     for left in sorted(output.glob(".*"), reverse=True):  # .old before .new
         found = _LEFT.fullmatch(left.name)
         if found and found[2] == "old" and not (output / found[1]).exists():

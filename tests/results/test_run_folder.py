@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,17 @@ def test_what_a_killed_run_left_is_swept_by_the_next(tmp_path: Path) -> None:
     assert [path.suffix for path in tmp_path.iterdir() if path.name != ".lock"] == [".new"]
     replace_folder(tmp_path / "other", record(), filled("x"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other"]
+
+
+def test_half_a_leaderboard_of_a_killed_run_is_swept_too(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for process in (ended.pid, os.getpid()):
+        half = tmp_path / f".leaderboard.csv.{process}.00c0ffee.tmp"
+        half.write_text("rank,")
+        os.utime(half, (0, time.time() - 60))
+    replace_folder(tmp_path / "npo-toy", record(), filled("x"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [half.name, "npo-toy"]
 
 
 def test_a_run_that_was_being_replaced_comes_back_and_folders_of_others_stay(tmp_path: Path) -> None:
