@@ -128,7 +128,8 @@ def _spans(vlm: "Vlm") -> str:
             raise _Failed("image tokens are part of the answer")
         if prompt.ids != whole.ids[: whole.answer_start]:
             raise _Failed("the prompt with an answer does not begin with the prompt alone: does it end in a space?")
-    return f"images of {sum(token == vlm.image_token for token in vlm.encode(_pairs()[0][0]).ids)} tokens"
+    room = f", {vlm.positions} positions" if vlm.positions is not None else ""
+    return f"images of {sum(token == vlm.image_token for token in vlm.encode(_pairs()[0][0]).ids)} tokens{room}"
 
 
 def _generation(vlm: "Vlm", *, exact: bool) -> str:

@@ -38,6 +38,15 @@ class Generation:
 class Answerer(Protocol):
     """`Vlm` is one, in this process; `vllm.Served` is another."""
 
+    @property
+    def positions(self) -> int | None:
+        """Tokens that a prompt with its answer may take; None where nobody says, or longer ones are refused anyway."""
+        ...
+
+    def length(self, query: Query, answer: str | None = None) -> int:
+        """Tokens of a prompt, with the answer that is scored to it."""
+        ...
+
     def generate(
         self,
         queries: Sequence[Query],

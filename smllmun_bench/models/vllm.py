@@ -35,6 +35,14 @@ class Served:
     def __init__(self, engine: Any, reader: Reader, source: ImageSource) -> None:
         self._engine, self._reader, self._source = engine, reader, source
 
+    @property
+    def positions(self) -> None:
+        """vLLM refuses by itself what is too long."""
+        return None
+
+    def length(self, query: Query, answer: str | None = None) -> int:
+        return len(self._prompt(query, answer)[0].ids)
+
     def close(self) -> None:
         """Let the engine go, whoever still holds this."""
         self._engine = None

@@ -133,6 +133,14 @@ class Vlm:
         dtype: torch.dtype = next(self.model.parameters()).dtype
         return dtype
 
+    @property
+    def positions(self) -> int | None:
+        """Tokens that the decoder was made for, by its configuration."""
+        return getattr(self.model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+
+    def length(self, query: Query, answer: str | None = None) -> int:
+        return len(self.encode(query, answer).ids)
+
     # -- generation ----------------------------------------------------------------------------------------------
 
     def encode(self, query: Query, answer: str | None = None) -> Encoded:

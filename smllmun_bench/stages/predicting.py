@@ -1,5 +1,6 @@
 """Predicting: what every model of a run is asked, and the predictions of a model as a stage and of a list of items."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from smllmun_bench import runtime
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import Notice, UserError
 from smllmun_bench.models.answering import Draw, Query
 from smllmun_bench.results.predictions import PREDICTIONS, read_predictions, write_predictions
 from smllmun_bench.schema import Item, Kind, Modality, Prediction
@@ -110,6 +111,7 @@ def predict(
             context.watch(f"asking {name}", len(asked.items)) as advance,
             answering(context.asking, model, artifact, backend, most) as vlm,
         ):
+            warn_of_length(vlm, asked.items, context.task)
             made.extend(
                 runtime.divided(
                     lambda part: predict_items(
@@ -216,14 +218,44 @@ def _by_options(item: Item, task: TaskSpec) -> bool:
     return item.kind is Kind.CHOICE and task.choice is not None and task.choice.answer == "logprob"
 
 
-def _teacher_forced(vlm: "Answerer", items: Sequence[Item], task: TaskSpec) -> dict[str, _Scored]:
-    """Item id -> scores, of the items that have answers to score. All go through the model in one call."""
+def warn_of_length(vlm: "Answerer", items: Sequence[Item], task: TaskSpec) -> None:
+    """Say once which prompts, with the answers scored to them, are longer than the model has positions.
+
+    They are asked all the same: a prompt with a picture in it cannot be shortened, and how a model fares beyond its
+    positions is its own affair. What it says there is worth little.
+    """
+    room = vlm.positions
+    if room is None:
+        return
+    tokens = {item.item_id: vlm.length(query_of(item, task)) for item in items if not _scored_only(item, task)}
+    for item, answers in _given_answers(items, task):
+        tokens[item.item_id] = max(vlm.length(query_of(item, task), answer) for answer in answers)
+    beyond = [name for name, length in tokens.items() if length > room]
+    if beyond:
+        longest = max(beyond, key=lambda name: tokens[name])
+        warnings.warn(
+            Notice(
+                f"{len(beyond)} of {len(tokens)} prompts are longer than the model's {room} positions; the longest, "
+                f"item {longest!r}, has {tokens[longest]} tokens. They are asked whole; answers beyond the positions "
+                "are worth little"
+            ),
+            stacklevel=2,
+        )
+
+
+def _given_answers(items: Sequence[Item], task: TaskSpec) -> list[tuple[Item, Sequence[str]]]:
+    """The items that have answers to score, and these."""
     options = [item for item in items if _by_options(item, task)]
     open_ones = [item for item in items if item.kind is Kind.OPEN and item.perturbed_answers]
     passages = [item for item in items if item.kind is Kind.PASSAGE]
-    answers = [(item, _options(item, task)) for item in options]
+    answers: list[tuple[Item, Sequence[str]]] = [(item, _options(item, task)) for item in options]
     answers += [(item, (item.answer, *item.perturbed_answers)) for item in open_ones]
-    answers += [(item, (item.answer,)) for item in passages]
+    return answers + [(item, (item.answer,)) for item in passages]
+
+
+def _teacher_forced(vlm: "Answerer", items: Sequence[Item], task: TaskSpec) -> dict[str, _Scored]:
+    """Item id -> scores, of the items that have answers to score. All go through the model in one call."""
+    answers = _given_answers(items, task)
     pairs = [(query_of(item, task), answer) for item, some in answers for answer in some]
     rows = iter(vlm.answer_logprobs(pairs) if pairs else [])
     scored: dict[str, _Scored] = {}
