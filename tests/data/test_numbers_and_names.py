@@ -114,6 +114,11 @@ def test_the_text_of_a_missing_value_is_a_fault(upstream, text):
         ("P1", "p1", "entities with almost the same name are forgotten and retained"),
         ("1.0", "1", "entities with almost the same name are forgotten and retained"),
         ("p 1", "p1", "entities with almost the same name are forgotten and retained"),
+        ("p_1", "p1", "entities with almost the same name are forgotten and retained"),
+        ("Ann-Lee", "ann lee", "entities with almost the same name are forgotten and retained"),
+        ("Ann\u200bLee", "AnnLee", "entities with almost the same name are forgotten and retained"),
+        ("O’Neil", "O'Neil", "entities with almost the same name are forgotten and retained"),
+        ("٣", 3, "entities with almost the same name are forgotten and retained"),
     ],
 )
 def test_one_person_on_both_sides_is_found_however_the_name_is_written(upstream, left, right, what):
