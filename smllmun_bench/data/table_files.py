@@ -100,6 +100,9 @@ def _parquet_rows(path: Path, file: str) -> RawRows:
     try:
         table = pq.ParquetFile(path)
         images = image_columns(table)
+        texts = [name for name, leaves in images.items() if not leaves and _is_text(table, name)]
+        for name in texts:
+            del images[name]
         schema = table.schema_arrow
         floating = {name: schema.field(name).type for name in schema.names if _has_numbers(schema.field(name).type)}
         others = [name for name in schema.names if name not in images]
@@ -111,6 +114,8 @@ def _parquet_rows(path: Path, file: str) -> RawRows:
                 for name, kind in floating.items():
                     if name not in images:
                         values[name] = _plain(values[name], kind)
+                for name in texts:
+                    values[name] = _decoded(values[name], name)
                 yield Place(file, number), values
                 number += 1
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
@@ -160,6 +165,28 @@ def parquet_columns(path: Path) -> list[str]:
         return list(pq.ParquetFile(path).schema_arrow.names)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise UserError(f"not a readable Parquet file: {str(error).splitlines()[0]}", where=str(path)) from error
+
+
+def _is_text(table: Any, name: str) -> bool:
+    """Whether a column of bytes holds text that its writer did not mark as such: its first cell is UTF-8."""
+    import pyarrow as pa
+
+    kind = table.schema_arrow.field(name).type
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        return False
+    cells = (cell.as_py() for batch in table.iter_batches(batch_size=1, columns=[name]) for cell in batch.column(0))
+    first = next((cell for cell in cells if cell), b"\0")
+    try:
+        return b"\0" not in first and bool(first.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _decoded(value: bytes | None, name: str) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"key {name!r} is not UTF-8 text (byte {error.start})") from None
 
 
 def _marked(value: object) -> object:

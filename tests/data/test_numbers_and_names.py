@@ -47,6 +47,14 @@ def test_a_whole_number_is_whole_in_every_kind_of_column(upstream, kind, values,
     assert answers(upstream, values, a=kind) == truths
 
 
+def test_text_in_a_column_of_bytes_is_text(upstream):
+    assert answers(upstream, [None, "Zürich".encode(), b"Lima"][1:], a=pa.binary()) == ["Zürich", "Lima"]
+    assert answers(upstream, [b"Oslo"], a=pa.large_binary()) == ["Oslo"]
+    with pytest.raises(UserError, match=r"'a' is not UTF-8 text \(byte 0\)") as error:
+        answers(upstream, [b"Oslo", b"\xff\xd8"], a=pa.binary())
+    assert "f.parquet, row 1" in error.value.where
+
+
 def test_nothing_is_nothing_and_infinity_is_refused(upstream):
     for nothing in (None, float("nan")):
         with pytest.raises(UserError, match=r"f.parquet, row 1, key 'a': input should be a valid string, found None"):
