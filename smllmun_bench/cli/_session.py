@@ -9,6 +9,7 @@ from smllmun_bench.experiments.session import (
     RunOptions,
     Session,
     fill_store,
+    open_asked,
     open_quietly,
     open_session,
     open_store,
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from smllmun_bench.store.store import StageEvent
 
 __all__ = [
-    "RunOptions", "Session", "fill_store", "open_context", "open_quietly", "open_store", "open_task", "record",
-    "stay_offline",
+    "RunOptions", "Session", "fill_store", "open_asked", "open_context", "open_quietly", "open_store", "open_task",
+    "record", "stay_offline",
 ]  # fmt: skip
 
 

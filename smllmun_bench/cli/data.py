@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smllmun_bench.cli import _options
+from smllmun_bench.schema import Fold
+
 if TYPE_CHECKING:
     from smllmun_bench.data.checking import Report
     from smllmun_bench.data.source import Source
@@ -94,6 +97,50 @@ def _opened(spec: "TaskSpec", path: Path | None) -> "Source":
     from smllmun_bench.data.combined import TaskData
 
     return TaskData(spec, spec.forget_percents.default, path).benchmark
+
+
+@app.command()
+def questions(
+    task: Annotated[str, typer.Option("--task", "-t", help="A registered task or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the benchmark's files, in upstream's layout.")
+    ] = None,
+    forget_ratio: Annotated[int | None, typer.Option(help="Percent; the task's default.")] = None,
+    fold: Annotated[Fold, typer.Option(help="Whose request is asked.")] = Fold.TEST,
+    limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
+    include: _options.Include = None,
+) -> None:
+    """Write what a model is asked, without the answers: questions.jsonl and images/. `score` reads what comes back."""
+    import json
+
+    from smllmun_bench.cli._session import open_asked
+    from smllmun_bench.errors import UserError
+    from smllmun_bench.judge.subject import png
+    from smllmun_bench.stages.predicting import question_of, scored_only
+    from smllmun_bench.store.atomic import atomic_write, writable_folder
+
+    asked = open_asked(task, data, forget_ratio, fold, limit)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError("there is something already", where=str(out), fix="a folder that does not exist yet")
+    images = writable_folder(out / "images")
+    items = [item for item in asked.items if not scored_only(item, asked.task)]
+    names = {ref: f"images/{n}.png" for n, ref in enumerate(dict.fromkeys(r for item in items for r in item.images), 1)}
+    for ref, name in names.items():
+        (images.parent / name).write_bytes(png(asked.data.image(ref)))
+    rows = [
+        {
+            "item_id": item.item_id,
+            "question": question_of(item, asked.task),
+            "images": [names[ref] for ref in item.images],
+            "max_new_tokens": asked.task.generation.max_new_tokens,
+        }
+        for item in items
+    ]
+    atomic_write(out / "questions.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    typer.echo(f"{len(rows)} questions, {len(names)} pictures  {out}")
+    if left := len(asked.items) - len(items):
+        typer.echo(f"note: {left} questions are answered by log-probability; they are not written", err=True)
 
 
 @app.command()

@@ -21,17 +21,24 @@ if TYPE_CHECKING:
     from smllmun_bench.store.store import StageEvent
 
 FEW = 16  # runs that are told one by one
+OPENAI = "openai:"  # how a model behind an endpoint is named
 DEFAULT_OUTPUT = Path("results/runs")
 
 
 def run(
     method: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--method", "-m", help="Methods, separated by commas; `all`; `name@variant` for a recipe variant."
         ),
-    ],
-    model: Annotated[str, typer.Option(help="A registered model, a folder, or a hub id.")] = "toy",
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A registered model, a folder, a hub id, a card (YAML), or openai:NAME.")
+    ] = "toy",
+    endpoint: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible address of openai:NAME, up to and with /v1.")
+    ] = None,
+    key_env: Annotated[str | None, typer.Option(help="Variable that holds the endpoint's key; none, no key.")] = None,
     target: Annotated[str | None, typer.Option(help="A folder that has memorised already.")] = None,
     gold: Annotated[str | None, typer.Option(help="A folder that never saw the forget set.")] = None,
     task: Annotated[
@@ -85,6 +92,12 @@ def run(
     writable_folder(output)
     if csv is not None:
         writable_file(csv)
+    if model.startswith(OPENAI):
+        if method or endpoint is None:
+            what = "its weights cannot be changed" if method else "it is not said where it answers"
+            raise UserError(what, where=f"--model {model}", fix="--endpoint URL, and no --method")
+        _run_endpoint(model, endpoint, key_env, (task or "smllmun-toy", data, forget_ratio, fold, limit), output, quiet)
+        return
     quiet = quiet or runtime.rank() > 0  # of processes that were launched together the first one speaks
     console = make_console(quiet=quiet)
     size = _options.batch_size(batch_size)
@@ -93,7 +106,9 @@ def run(
     options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
     if backend is _options.Backend.VLLM and jobs > 1:
         raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
-    chosen = [method_recipes.choose(name, model_cards.called(model), tuple(settings or ())) for name in _wanted(method)]
+    chosen = [
+        method_recipes.choose(name, model_cards.called(model), tuple(settings or ())) for name in _wanted(method or [])
+    ]
     session, which = open_context(options, console), _options.seeds(seeds)
     fill_store(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)
     finished = _finished(session, chosen, which, output, strict=strict)
@@ -105,6 +120,53 @@ def run(
         typer.echo(f"strict: {'; '.join(shut)}", err=True)
     if any(part.manifest.status == "failed" for part in finished) or (strict and shut):
         raise typer.Exit(1)
+
+
+def _run_endpoint(
+    model: str,
+    url: str,
+    key_env: str | None,
+    which: "tuple[str, Path | None, int | None, Fold, float | None]",
+    output: Path,
+    quiet: bool,
+) -> None:
+    """Ask a model behind an endpoint; a row without target and gold. Exit 1 where questions got no answer."""
+    from smllmun_bench.cli._session import open_asked
+    from smllmun_bench.cli._tables import standings_table
+    from smllmun_bench.experiments import saved
+    from smllmun_bench.judge.cache import Cache
+    from smllmun_bench.judge.endpoint import Endpoint, EndpointSettings
+    from smllmun_bench.judge.secret import from_environment
+    from smllmun_bench.judge.subject import ask
+    from smllmun_bench.report.console import make_console, progress
+    from smllmun_bench.results.leaderboard import standings
+    from smllmun_bench.results.run_folder import find_runs
+    from smllmun_bench.store.store import default_root
+
+    asked, name, console = open_asked(*which), model.removeprefix(OPENAI), make_console(quiet=quiet)
+    left = saved.unavailable(asked.items, (), asked.task)
+    asked = replace(asked, items=asked.without(left))
+    settings = EndpointSettings(url=url, model=name, max_tokens=asked.task.generation.max_new_tokens)
+    client = Endpoint(settings, from_environment(key_env))
+    with progress(console, quiet).task(f"asking {name}", len(asked.items)) as advance:
+        answers, failed = ask(
+            asked.items, asked.task, asked.data.image, client, Cache(default_root() / "endpoint"), advance
+        )
+    if failed:
+        reasons = ", ".join(f"{count} {failure.value}" for failure, count in sorted(failed.items()))
+        typer.echo(
+            f"{sum(failed.values())} of {len(asked.items)} questions got no answer ({reasons}): no row is made; "
+            "the same command asks these alone",
+            err=True,
+        )
+        raise typer.Exit(1)
+    about = {key: str(value) for key, value in client.identity.items()}
+    folder = saved.write_run(asked, answers, name, output, about=about)
+    console.print(standings_table(standings(find_runs(folder))[0], f"{asked.task.name} · {name}"))
+    if left:
+        console.print(f"n/a: {len(left)} questions that are answered by log-probability")
+    console.print("overall is n/a: it needs a target and a gold model.")
+    typer.echo(f"run          {folder}")
 
 
 def _finished(
@@ -121,10 +183,10 @@ def _finished(
     return finished
 
 
-def _wanted(method: list[str]) -> list[str]:
+def _wanted(method: list[str] | None) -> list[str]:
     from smllmun_bench import methods
 
-    named = _options.names(method)
+    named = _options.names(method or [])
     if not named:
         raise UserError("no method is named", where="--method", fix="smfa, say, or all")
     return methods.usable() if named == ["all"] else named

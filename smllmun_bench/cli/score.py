@@ -1,5 +1,6 @@
 """`smllmun-bench score`: score saved predictions, ours or another tool's. Loads no model."""
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from smllmun_bench.schema import Fold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from smllmun_bench.experiments.saved import Asked
     from smllmun_bench.importers.samples import Filtered
     from smllmun_bench.importers.utility import Utility
 
@@ -40,19 +42,27 @@ def score(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write items.parquet here, for `compare` and `judge`.")
     ] = None,
+    as_run: Annotated[
+        str | None, typer.Option(help="Name of the model that answered: write a run folder, a row of its own.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where --as-run writes.")] = Path("results/runs"),
     include: _options.Include = None,
     as_json: Annotated[bool, typer.Option("--json", help="All scores as JSON.")] = False,
 ) -> None:
     """Score saved predictions. The numbers are those of the live run."""
+    from smllmun_bench.cli._session import open_asked
     from smllmun_bench.errors import UserError
 
     if retain is not None and form not in (Format.TOFU, Format.OPEN_UNLEARNING):
         raise UserError(f"format {form.value!r} has no forget quality", where="--retain", fix="leave it out")
     if output is not None and form is not Format.OURS:
         raise UserError("the items of another tool are not those of a task", where="--output", fix="leave it out")
+    if as_run is not None and form is not Format.OURS:
+        raise UserError("the items of another tool are not those of a task", where="--as-run", fix="leave it out")
     match form:
         case Format.OURS:
-            _score_ours(predictions, task, data, forget_ratio, fold, limit, output, as_json)
+            asked = open_asked(task, data, forget_ratio, fold, limit)
+            _score_ours(predictions, asked, output, as_json, _Row(as_run, results) if as_run is not None else None)
         case Format.TOFU:
             from smllmun_bench.importers.tofu import read_tofu
 
@@ -71,34 +81,39 @@ def score(
             _tell_samples(read_lmms_eval(predictions), as_json)
 
 
-def _score_ours(
-    path: Path,
-    task: str,
-    data: Path | None,
-    forget_ratio: int | None,
-    fold: Fold,
-    limit: float | None,
-    output: Path | None,
-    as_json: bool,
-) -> None:
-    from smllmun_bench.cli._session import open_task
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The row that a file becomes, and the folder of its run folder."""
+
+    label: str
+    results: Path
+
+
+def _score_ours(path: Path, asked: "Asked", output: Path | None, as_json: bool, row: _Row | None) -> None:
     from smllmun_bench.cli._tables import lines_table
-    from smllmun_bench.data.combined import TaskData
+    from smllmun_bench.experiments import saved
     from smllmun_bench.report.console import make_console
     from smllmun_bench.results.predictions import read_predictions
     from smllmun_bench.results.scored_items import write_scored_items
     from smllmun_bench.scoring.items import score_items
     from smllmun_bench.scoring.summary import summarise
-    from smllmun_bench.stages.predicting import limited
 
-    spec, percent = open_task(task, forget_ratio)
+    spec = asked.task
     answers = read_predictions(path, tell=lambda message: typer.echo(f"note: {message}", err=True))
-    items = limited(TaskData(spec, percent, data).evaluation(fold), limit)
+    if left := saved.unavailable(asked.items, answers, spec):
+        gone = {item.item_id for item in left}
+        asked = replace(asked, items=asked.without(left))
+        answers = [answer for answer in answers if answer.item_id not in gone]
+        typer.echo(f"note: no log-probabilities, so {len(left)} questions that need them are n/a", err=True)
+    items = asked.items
     scores = score_items(items, answers, spec.metrics, directions=spec.direction)
     summary = summarise(scores)
     if output is not None:
         write_scored_items(output / "items.parquet", items, answers, scores)
         typer.echo(f"items  {output / 'items.parquet'}", err=True)
+    if row is not None:
+        about = {"kind": "file", "name": path.name}
+        typer.echo(f"run  {saved.write_run(asked, answers, row.label, row.results, about=about)}", err=True)
     if as_json:
         typer.echo(summary.to_json())
         return

@@ -13,6 +13,7 @@ from smllmun_bench.errors import UserError
 from smllmun_bench.schema import Fold
 
 if TYPE_CHECKING:
+    from smllmun_bench.experiments.saved import Asked
     from smllmun_bench.stages import RunContext
     from smllmun_bench.stages.backends import Backend
     from smllmun_bench.stages.context import Watch
@@ -68,6 +69,17 @@ def open_task(name: str, percent: int | None) -> "tuple[TaskSpec, int]":
         fix = f"one of {offered}" if task.forgets else "leave it out: this task only asks"
         raise UserError(f"task {task.name!r} cannot forget {percent} %", where="--forget-ratio", fix=fix)
     return task, percent
+
+
+def open_asked(name: str, data: Path | None, percent: int | None, fold: Fold, limit: float | None) -> "Asked":
+    """What a task asks, for models that are not run here."""
+    from smllmun_bench.data.combined import TaskData
+    from smllmun_bench.experiments.saved import Asked
+    from smllmun_bench.stages.predicting import limited
+
+    task, ratio = open_task(name, percent)
+    source = TaskData(task, ratio, data)
+    return Asked(task, source, ratio, fold, limit, tuple(limited(source.evaluation(fold), limit)))
 
 
 def open_store(root: Path | None, *, finished_only: bool = False) -> "Store":

@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import httpx2
 from pydantic import Field, PositiveInt
@@ -39,6 +40,15 @@ class EndpointSettings(Frozen):
     pause_s: float = Field(default=1.0, ge=0, le=LONGEST_S)
     longest_pause_s: float = Field(default=60.0, ge=0, le=LONGEST_S)
     parallel: PositiveInt = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`finish`: the endpoint's word for why the text ended (`stop`, `length`)."""
+
+    text: str
+    finish: str
+    refused: bool = False
 
 
 class Endpoint:
@@ -74,6 +84,13 @@ class Endpoint:
 
     def answer(self, request: Request) -> str:
         """The judge's words. Raises JudgeFailed after the last attempt or a refusal, UserError if none can succeed."""
+        reply = self.reply(request)
+        if reply.refused:
+            raise JudgeFailed(Failure.REFUSED, self._words(reply.text))
+        return reply.text
+
+    def reply(self, request: Request) -> Reply:
+        """The same with why it ended; a refusal in the model's own words is one too."""
         last = JudgeFailed(Failure.UNREACHABLE, "no attempt")
         for attempt in range(self._settings.attempts):
             try:
@@ -101,10 +118,10 @@ class Endpoint:
         grown = self._settings.pause_s * float(2**attempt) * random.uniform(0.5, 1.0)  # jitter: not all at once
         return min(self._settings.longest_pause_s, max(grown, wished or 0.0))
 
-    def _once(self, request: Request) -> str:
+    def _once(self, request: Request) -> Reply:
         body = {
             "model": self._settings.model,
-            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
+            "messages": _messages(request),
             "temperature": 0,
             "max_tokens": self._settings.max_tokens,
         }
@@ -134,7 +151,7 @@ class Endpoint:
                     raise _TryAgain(Failure.MALFORMED, f"more than {_LARGEST} bytes")
             return answer.status_code, said, _retry_after(answer.headers)
 
-    def _read(self, body: bytes) -> str:
+    def _read(self, body: bytes) -> Reply:
         try:
             choice = json.loads(body.decode())["choices"][0]  # JSON on a wire is UTF-8: no other code is guessed
             message, finish = choice["message"], choice.get("finish_reason")
@@ -142,11 +159,13 @@ class Endpoint:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             shown = self._words(body.decode(errors="replace"))
             raise _TryAgain(Failure.MALFORMED, f"not a chat completion: {shown}") from None
-        if refusal or finish == "content_filter":
-            raise JudgeFailed(Failure.REFUSED, self._words(str(refusal or "content filter")))
+        if refusal:
+            return Reply(self._key.hide(_text(str(refusal))), "stop", refused=True)
+        if finish == "content_filter":
+            raise JudgeFailed(Failure.REFUSED, "content filter")
         if not isinstance(content, str):
             raise _TryAgain(Failure.MALFORMED, "a chat completion without content")
-        return self._key.hide(_text(content))
+        return Reply(self._key.hide(_text(content)), str(finish))
 
     def _refused(self, status: int, body: bytes, wished: float | None) -> Exception:
         said = f"status {status}: {self._words(body.decode(errors='replace'))}"
@@ -172,6 +191,13 @@ class _TryAgain(Exception):
     def __init__(self, failure: Failure, detail: str, after_s: float | None = None) -> None:
         super().__init__(detail)
         self.failure, self.detail, self.after_s = failure, detail, after_s
+
+
+def _messages(request: Request) -> list[dict[str, object]]:
+    shown: list[dict[str, object]] = [{"type": "image_url", "image_url": {"url": image}} for image in request.images]
+    asked = [*shown, {"type": "text", "text": request.user}] if shown else request.user
+    system: list[dict[str, object]] = [{"role": "system", "content": request.system}] if request.system else []
+    return [*system, {"role": "user", "content": asked}]
 
 
 def _checked(url: str) -> str:

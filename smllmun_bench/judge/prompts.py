@@ -58,6 +58,7 @@ class Request(Frozen):
 
     system: str
     user: str
+    images: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)  # as `data:` addresses
 
 
 def names() -> tuple[str, ...]:

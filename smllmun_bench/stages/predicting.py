@@ -180,7 +180,7 @@ def predict_items(
     get the log-probabilities of their tokens without EOS, for the text goes on in its book. Open memory questions get
     the log-probabilities of their true answer and, per token, of their perturbed answers too.
     """
-    generated = [item for item in items if not _scored_only(item, task)]
+    generated = [item for item in items if not scored_only(item, task)]
     generations = vlm.generate(
         [
             replace(query_of(item, task), prefill=prefills.get(item.item_id, ""), draw=draws.get(item.item_id))
@@ -210,7 +210,8 @@ def predict_items(
     return predictions
 
 
-def _scored_only(item: Item, task: TaskSpec) -> bool:
+def scored_only(item: Item, task: TaskSpec) -> bool:
+    """Whether an item is answered by log-probabilities alone, and nothing is generated."""
     return item.kind is Kind.PASSAGE or _by_options(item, task)
 
 
