@@ -28,6 +28,11 @@ class Family(StrEnum):
     LIKELIHOOD = "likelihood"
     WEIGHTS = "weights"
     WHITE_BOX = "white-box"
+    BEFORE_AFTER = "before-after"
+
+
+CONTROL = "random labels"
+"""How the points of a curve end that are controls: what is found there was found by chance, it did not come back."""
 
 
 class AttackConfig(Frozen):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from smllmun_bench.models.vlm import Vlm
 
+_FINAL_NORMS = ("norm", "final_layernorm", "final_layer_norm", "ln_f")
 _INWARDS, _OUTWARDS = ("gate_proj", "up_proj", "fc1"), ("down_proj", "fc2")
 
 
@@ -44,6 +45,19 @@ def decoder_layers(vlm: "Vlm", user: str) -> "nn.ModuleList":
             fix="docs/add_a_model.md tells where a family says how its parts are called",
         )
     return layers
+
+
+def final_norm(vlm: "Vlm", user: str) -> "nn.Module":
+    """What stands between the last decoder layer and the head. Raises UserError as `decoder_layers` if nothing does."""
+    decoder_layers(vlm, user)
+    decoder = vlm.model.get_submodule(vlm.family.language)
+    found: nn.Module | None = next((getattr(decoder, name) for name in _FINAL_NORMS if hasattr(decoder, name)), None)
+    if found is None:
+        raise UserError(
+            f"{user} looked for the norm ({' or '.join(_FINAL_NORMS)}) at {vlm.family.language} of {vlm.name}",
+            fix="a model whose final norm has one of these names",
+        )
+    return found
 
 
 def mlps(vlm: "Vlm", prefixes: Sequence[str], method: str) -> list[Mlp]:

@@ -62,3 +62,16 @@ def test_weight_attacks_run_and_what_cannot_come_off_is_not_applicable(run: tupl
         assert re.search(rf"^\s*{start} +ga +{NUMBERS}", result.stdout, re.MULTILINE), start
     target, known = re.findall(r"removal +ga +(\S+) +\S+ +(\S+) ", result.stdout)[0]
     assert known == target, "an adapter taken off leaves the target"
+
+
+def test_probes_hold_the_model_against_target_and_gold(run: tuple[Path, Path]) -> None:
+    store, folder = run
+    wanted = "depth,guidance,detectability,logit-lens,linear-probe"
+    result = invoke("attack", folder, "--attack", wanted, "-L", "30", "--store", store)
+    assert result.exit_code == 0, result.output
+    found = dict(re.findall(r"^ *(depth|detectability) +ga +(\S+ +\S+) ", result.stdout, re.MULTILINE))
+    assert found["depth"].split() == ["1.000", "0.000"], "the target has no depth, gold all of it"
+    assert found["detectability"].split()[1] == "0.500", "gold is not told from gold"
+    for start in ("depth", "detectability", "guidance +w = 2", "logit-lens +layer 1 of 2, random labels"):
+        assert re.search(rf"^ *{start} +ga +{NUMBERS}", result.stdout, re.MULTILINE), start
+    assert re.search(rf"^ *linear-probe +layer . of . +ga +{NUMBERS}", result.stdout, re.MULTILINE)
