@@ -100,14 +100,14 @@ def attack(
 ) -> Attacked:
     """Attack one model, with an artifact mounted or without. Raises NotApplicable with the reason."""
     task = attack_task(context.task)
-    artifact = _attackable(chosen.needs, artifact)
+    artifact = attackable(chosen.needs, artifact)
     make = _maker(context, task, data, chosen, config, model, artifact, references, name)
     request = Request("attack", VERSIONS["attack"], _inputs(context, data, chosen, config, model, artifact, references))
     stored = context.store.get_or_make(request, make, on_event=named(context, f"{chosen.name}, {name}"))
     return _read(stored, task, chosen, config)
 
 
-def _attackable(needs: AttackNeeds, artifact: StoredStage | None) -> StoredStage | None:
+def attackable(needs: AttackNeeds, artifact: StoredStage | None) -> StoredStage | None:
     """What stays mounted under the attack. Raises NotApplicable where the artifact does not allow it."""
     if artifact is None:
         return None
