@@ -228,7 +228,7 @@ def warn_of_length(vlm: "Answerer", items: Sequence[Item], task: TaskSpec) -> No
     room = vlm.positions
     if room is None:
         return
-    tokens = {item.item_id: vlm.length(query_of(item, task)) for item in items if not _scored_only(item, task)}
+    tokens = {item.item_id: vlm.length(query_of(item, task)) for item in items if not scored_only(item, task)}
     for item, answers in _given_answers(items, task):
         tokens[item.item_id] = max(vlm.length(query_of(item, task), answer) for answer in answers)
     beyond = [name for name, length in tokens.items() if length > room]
