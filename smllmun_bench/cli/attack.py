@@ -1,15 +1,18 @@
 """`smllmun-bench attack`: what a forgotten person is still known for."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smllmun_bench.cli import _options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from smllmun_bench.attacks.base import AttackConfig
     from smllmun_bench.experiments.attack import Row
     from smllmun_bench.results.manifest import RunManifest
 
@@ -19,6 +22,9 @@ def attack(
     attacks: Annotated[
         list[str], typer.Option("--attack", "-a", help="Names, families (prompt, weights …) or all, by commas.")
     ] = ["prompt"],  # noqa: B006  typer copies it
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of one attack: leak-at-k.samples=200; repeat for more.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Where run ids are looked up.")] = Path("results/runs"),
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with the benchmark's files, in upstream's layout.")
@@ -43,7 +49,7 @@ def attack(
 
     stay_offline()
     console = make_console(quiet=quiet)
-    wanted = [(one, one.config()) for one in catalogue.choose(_options.names(attacks))]
+    wanted = _with_settings(catalogue.choose(_options.names(attacks)), settings or [])
     manifests = [find_run(name, results).manifest for name in runs]
     chosen = [
         (method_recipes.of_run(manifest), manifest.seed or 0) for manifest in manifests if manifest.kind != "reference"
@@ -69,6 +75,21 @@ def attack(
     found = list(logic.attack(context, references, wanted, logic.subjects(context, references, chosen)))
     record(session, f"attack-{context.task.name}")
     _show(console, f"{context.task.name} · {context.card.name}", logic.corrected(found))
+
+
+def _with_settings(attacks: "Sequence[Any]", settings: "Sequence[str]") -> "list[tuple[Any, AttackConfig]]":
+    """Each attack with its settings. Raises UserError for a setting of none of them."""
+    from smllmun_bench.config import apply_overrides
+    from smllmun_bench.errors import unknown
+
+    names = [attack.name for attack in attacks]
+    own: dict[str, list[str]] = {name: [] for name in names}
+    for setting in settings:
+        name, _, rest = setting.partition(".")
+        if name not in own:
+            raise unknown("attack", name, names, where=f"--set {setting}")
+        own[name].append(rest)
+    return [(one, apply_overrides(one.config(), own[one.name], f"--set, attack {one.name!r},")) for one in attacks]
 
 
 def _same(manifests: "list[RunManifest]") -> "RunManifest":

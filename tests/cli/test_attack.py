@@ -75,3 +75,27 @@ def test_probes_hold_the_model_against_target_and_gold(run: tuple[Path, Path]) -
     for start in ("depth", "detectability", "guidance +w = 2", "logit-lens +layer 1 of 2, random labels"):
         assert re.search(rf"^ *{start} +ga +{NUMBERS}", result.stdout, re.MULTILINE), start
     assert re.search(rf"^ *linear-probe +layer . of . +ga +{NUMBERS}", result.stdout, re.MULTILINE)
+
+
+def test_prompts_pictures_samples_and_likelihoods_run_with_their_settings(run: tuple[Path, Path]) -> None:
+    store, folder = run
+    names = "alias,typographic,group-photo,leak-at-k,exact-memorisation"
+    settings = ("--set", "leak-at-k.samples=3", "--set", "leak-at-k.k=[1,3]")
+    result = invoke("attack", folder, "--attack", names, *settings, "-L", "30", "--store", store)
+    assert result.exit_code == 0, result.output
+    for start in ("alias", "group-photo", "leak-at-k +T 1, top-p 1, k 3", "exact-memorisation"):
+        assert re.search(rf"^\s*{start} +ga +{NUMBERS}", result.stdout, re.MULTILINE), start
+    assert re.search(r"typographic +ga +– +– +– +n/a", result.stdout)
+    assert "n/a typographic: ga: reading" in result.stdout
+    once, often = (float(re.findall(rf"k {k} +ga +\S+ +\S+ +(\S+) ", result.stdout)[0]) for k in (1, 3))
+    assert once <= often
+
+
+def test_a_setting_of_no_attack_is_one_message(run: tuple[Path, Path]) -> None:
+    store, folder = run
+    wrong = invoke("attack", folder, "--attack", "leak-at-k", "--set", "leak-at.k=3", "--store", store)
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "unknown attack 'leak-at'" in wrong.stderr
+    none = invoke("attack", folder, "--attack", "leak-at-k", "--set", "leak-at-k.sample=3", "--store", store)
+    assert none.exit_code == 2
+    assert "'samples'" in none.stderr
