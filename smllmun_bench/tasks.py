@@ -105,7 +105,7 @@ class TaskSpec(Frozen):
     licence: Text
     adapter: Adapter
     forget_percents: ForgetPercents = ForgetPercents(available=(), default=0)
-    prompt: Name
+    prompt: Literal["question_only"]  # the one way of putting a question that there is
     generation: Generation
     metrics: dict[Kind, MetricPlan] = Field(min_length=1)
     choice: ChoiceHandling | None = None

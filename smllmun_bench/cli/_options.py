@@ -11,6 +11,9 @@ import typer
 from smllmun_bench import resources
 from smllmun_bench.errors import UserError
 
+MOST_SEEDS = 1_000  # of one command
+_SEED_DIGITS = 9  # every library takes such numbers
+
 
 class Dtype(StrEnum):
     FLOAT32 = "float32"
@@ -87,6 +90,8 @@ def seeds(text: str) -> list[int]:
         parts.pop()
     if not all(part.isdecimal() for part in parts):
         raise UserError(f"{text!r} is no number of seeds and no list of them", where="--seeds", fix="3, or 0,1,2")
+    if long := [part for part in parts if len(part) > _SEED_DIGITS]:
+        raise UserError(f"{long[0][:40]!r} is too large for a seed", where="--seeds", fix="numbers of up to 9 digits")
     chosen = [int(part) for part in parts]
     if "," in text:
         if len(set(chosen)) < len(chosen):
@@ -94,4 +99,6 @@ def seeds(text: str) -> list[int]:
         return chosen
     if chosen == [0]:
         raise UserError("no seed at all", where="--seeds", fix="1, or `0,` for the seed 0")
+    if chosen[0] > MOST_SEEDS:
+        raise UserError(f"{chosen[0]:,} seeds are too many", where="--seeds", fix=f"`{text},` for that seed alone")
     return list(range(chosen[0]))

@@ -109,7 +109,8 @@ def run(
     chosen = [
         method_recipes.choose(name, model_cards.called(model), tuple(settings or ())) for name in _wanted(method or [])
     ]
-    session, which = open_context(options, console), _options.seeds(seeds)
+    which = _options.seeds(seeds)
+    session = open_context(options, console)
     fill_store(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)
     finished = _finished(session, chosen, which, output, strict=strict)
     if runtime.rank() > 0:

@@ -53,10 +53,13 @@ def check_model(
     Raises UserError, before anything is loaded, if the model lacks what the methods that are tried need.
     `quick` leaves out what needs a second copy of the weights: training whole weights, and saving.
     """
+    from smllmun_bench.models.devices import check_device, check_device_map
     from smllmun_bench.models.folder import is_quantised
     from smllmun_bench.models.loading import load
     from smllmun_bench.models.pretrained import check_folder
 
+    check_device(device)
+    check_device_map(device_map)
     if Path(path).expanduser().is_dir():
         check_folder(Path(path).expanduser())
     chosen = [(method, method.config()) for method in map(methods.get, METHODS)]

@@ -92,6 +92,8 @@ def read(path: Path) -> Golden:
         return Golden.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise UserError("there is no such golden", where=str(path), fix="--update to record one") from None
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path), fix="the file of a golden") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))

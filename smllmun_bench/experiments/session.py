@@ -114,15 +114,19 @@ def open_session(
     `watch` opens a progress bar; `tell` hears what a person should know of a stage while it goes on.
     """
     from smllmun_bench.data.combined import TaskData
+    from smllmun_bench.models.devices import check_device, check_device_map
     from smllmun_bench.stages import RunContext, model_cards
     from smllmun_bench.stages.context import no_watch
     from smllmun_bench.stages.loader import Loader
+    from smllmun_bench.stages.predicting import check_limit
     from smllmun_bench.store.upkeep import sweep
 
     card = model_cards.load(options.model, target=options.target, gold=options.gold)
-    task, percent = open_task(options.task or card.task, options.forget_ratio)
+    task, percent = open_task(card.task if options.task is None else options.task, options.forget_ratio)
     device = runtime.device(options.device)
-    _check_device(device)
+    check_device(device)
+    check_device_map(options.device_map)
+    check_limit(options.limit)
     if options.backend == "vllm":
         from smllmun_bench.models.vllm import check
 
@@ -208,21 +212,3 @@ def _hear(events: "list[StageEvent]", tell: "Callable[[StageEvent], None]") -> "
         tell(event)
 
     return hear
-
-
-def _check_device(device: str) -> None:
-    kind = device.partition(":")[0]
-    if kind == "cpu":
-        return
-    from smllmun_bench.models.libraries import import_libraries
-
-    import_libraries()
-    import torch
-
-    fix = "cpu"
-    try:
-        torch.device(device)
-    except RuntimeError:
-        raise UserError(f"there is no device {device!r}", where="--device", fix=fix) from None
-    if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
-        raise UserError(f"this machine has no {kind} device that torch can use", where="--device", fix=fix)

@@ -19,6 +19,9 @@ class LocalModel:
     def __init__(self, folder: Path, *, device: str = "cpu", max_tokens: int = 64) -> None:
         if not (folder / "config.json").is_file():
             raise UserError("no model in this folder: it has no config.json", where=str(folder), fix="a local folder")
+        from smllmun_bench.models.devices import check_device
+
+        check_device(device)
         self._folder, self._device, self._max_tokens = folder, device, max_tokens
         self._model, self._tokenizer = self._load()
 

@@ -54,7 +54,11 @@ def choose(name: str, model: str, settings: tuple[str, ...] = ()) -> Chosen:
     Without a recipe for this model, `default.yaml` of the method holds the published values, and without that its
     own defaults do. Raises UserError for unknown names, keys and values.
     """
-    plain, _, variant = name.partition("@")
+    plain, at, variant = name.partition("@")
+    if at and not variant:
+        raise UserError(
+            f"{name!r} names no variant", where="--method", fix=f"{plain}, or {plain}@ and a variant's name"
+        )
     method = methods.get(plain, where="--method")
     config, source, selected_on = _recipe(method, model)
     if variant:

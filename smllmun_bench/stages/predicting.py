@@ -1,5 +1,6 @@
 """Predicting: what every model of a run is asked, and the predictions of a model as a stage and of a list of items."""
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,14 +52,21 @@ def identified(context: RunContext, items: Sequence[Item]) -> Questions:
     return Questions(tuple(items), context.data.evaluation_digest(items), prompts)
 
 
+def check_limit(limit: float | None) -> None:
+    """Raises UserError unless it is none, a whole number of items, or a share of up to .99: more of it would be
+    all of most sets, under another name."""
+    if limit is None:
+        return
+    if not 0 < limit < math.inf or (limit >= 1 and limit != int(limit)) or 0.99 < limit < 1:
+        said = repr(limit) if limit < 1 else f"{limit:g}"
+        raise UserError(f"cannot limit to {said} items", where="--limit", fix="a number of items, or a share up to .99")
+
+
 def limited(items: Sequence[Item], limit: float | None) -> list[Item]:
     """The first `limit` items of every role and modality, and as many passages (a share below 1). None: all."""
+    check_limit(limit)
     if limit is None:
         return list(items)
-    if limit <= 0:
-        raise UserError(
-            f"cannot limit to {limit:g} items", where="--limit", fix="a number of items, or a share below 1"
-        )
     groups: dict[tuple[str, Modality, bool], list[Item]] = {}
     for item in items:
         groups.setdefault((item.role, item.modality, item.kind is Kind.PASSAGE), []).append(item)

@@ -46,12 +46,18 @@ def environment() -> Environment:
         platform=platform.platform(),
         host=socket.gethostname(),
         cpus=os.cpu_count() or 1,
-        threads=os.environ.get("OMP_NUM_THREADS", ""),
+        threads=_threads(),
         packages=package_versions(),
         gpus=_gpus(),
         git_commit=git_commit(_PACKAGE.parent),
         source=source_digest(),
     )
+
+
+def _threads() -> str:
+    """How many threads torch computes with: the last bits of what it trains depend on it. Without it, the setting."""
+    torch = sys.modules.get("torch")
+    return os.environ.get("OMP_NUM_THREADS", "") if torch is None else str(torch.get_num_threads())
 
 
 @functools.cache
