@@ -70,7 +70,7 @@ def run(
     output: Annotated[
         Path, typer.Option("--output", "--output-path", "-o", help="Folder for the runs.")
     ] = DEFAULT_OUTPUT,
-    csv: Annotated[Path | None, typer.Option(help="Leaderboard file; default <output>/leaderboard.csv.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="The leaderboard of --output in another file too.")] = None,
     store: Annotated[Path | None, typer.Option(help="Where finished stages are kept.")] = None,
     fold: Annotated[Fold, typer.Option(help="Whose request: test, or validation people.")] = Fold.TEST,
     strict: Annotated[
@@ -220,7 +220,7 @@ def _show(
     from smllmun_bench.results.leaderboard import standings
 
     rows, out = standings([part.as_run() for part in finished])
-    path = _write_csv(rows, finished, csv or output / "leaderboard.csv")  # before anything that may fail to be printed
+    path = _write_csv(finished, output, csv)  # before anything that may fail to be printed
     _show_scores(console, session, rows)
     _show_notes(console, rows, finished)
     for left in out:
@@ -258,15 +258,23 @@ def _show_notes(console: "Console", rows: "Sequence[Standing]", finished: "list[
         console.print(line, soft_wrap=True)
 
 
-def _write_csv(rows: "Sequence[Standing]", finished: "list[Finished]", path: Path) -> Path | None:
-    """The leaderboard of the runs that may stand in one; None if there is none of them."""
+def _write_csv(finished: "list[Finished]", output: Path, csv: Path | None) -> Path | None:
+    """The leaderboard of all runs of the folder that may stand in one; None if there is none of them.
+
+    It is made while nobody else writes into the folder, so that of two runs at once none loses its rows.
+    """
     from smllmun_bench.report.leaderboard import rank, to_csv
     from smllmun_bench.results.leaderboard import publishable, standings
+    from smllmun_bench.results.run_folder import find_runs, turn
     from smllmun_bench.store.atomic import atomic_write
 
-    fit, _ = publishable([part.as_run() for part in finished])
-    if not fit:
-        return None
-    listed = rows if len(fit) == len(finished) else standings(fit)[0]
-    atomic_write(path, to_csv(rank(standing.row for standing in listed)))
-    return path
+    at_hand = {part.folder.resolve(): part.as_run() for part in finished}
+    with turn(output):
+        fit, _ = publishable([at_hand.get(run.folder.resolve(), run) for run in find_runs(output)])
+        if not fit:
+            return None
+        text = to_csv(rank(standing.row for standing in standings(fit)[0]))
+        atomic_write(output / "leaderboard.csv", text)
+    if csv is not None:
+        atomic_write(csv, text)
+    return csv or output / "leaderboard.csv"

@@ -12,10 +12,11 @@ from typing import Any
 
 from smllmun_bench import __version__, stages
 from smllmun_bench.errors import RunFailed
+from smllmun_bench.experiments.journal import Journal
 from smllmun_bench.methods.base import suppresses
 from smllmun_bench.results.manifest import CostRecord, RunManifest, Vector
 from smllmun_bench.results.predictions import PREDICTIONS
-from smllmun_bench.results.run_folder import ITEMS, SCORES, RunFolder, replace_folder
+from smllmun_bench.results.run_folder import ITEMS, LOG, SCORES, RunFolder, replace_folder
 from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Score
 from smllmun_bench.scoring.gate import Gate, gate
@@ -26,6 +27,7 @@ from smllmun_bench.scoring.vectors import ScoreVector
 from smllmun_bench.stages import Predicted, Questions, RunContext
 from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.method_recipes import Chosen
+from smllmun_bench.stages.unlearning import HISTORY
 from smllmun_bench.store.atomic import atomic_write
 from smllmun_bench.store.environment import environment, source_digest
 from smllmun_bench.store.hashing import digest
@@ -77,6 +79,7 @@ class _Run:
     percent: int
     output: Path
     blank: RunManifest
+    journal: Journal
 
     def row(self, model: ModelRef, artifact: StoredStage | None, name: str) -> _Row:
         """Ask a model everything and score it."""
@@ -112,9 +115,11 @@ def run(
     A method whose training fails (RunFailed) is written down as failed and does not stop the others. Raises UserError
     before any model is loaded if a method needs what the task or the model does not have.
     """
+    journal = Journal()
+    context = journal.listening(context)
     stages.check_needs(context, chosen)
     asked = stages.questions(context)
-    this = _Run(context, asked, forget_percent, output, _blank(context, asked, forget_percent))
+    this = _Run(context, asked, forget_percent, output, _blank(context, asked, forget_percent), journal)
     models = stages.references(context)
     rows = {name: this.row(model, None, name) for name, model in models.named().items()}
     against = _Against(rows["target"], rows.get("gold"), _gate(rows))
@@ -141,7 +146,8 @@ def _unlearned(this: _Run, target: ModelRef, method: _Method, against: _Against)
         row = this.row(target, artifact, f"{choice.label}, seed {seed}")
     except RunFailed as failure:
         return _write_failed(this, _failed_record(this, target, method, failure), against.gate)
-    return _write(this, _unlearned_record(this, target, method, artifact, row), row, against)
+    history = artifact.path / HISTORY
+    return _write(this, _unlearned_record(this, target, method, artifact, row), row, against, history)
 
 
 # -- manifests -----------------------------------------------------------------------------------------------------
@@ -254,14 +260,19 @@ def _failed_record(this: _Run, target: ModelRef, method: _Method, failure: RunFa
 # -- folders -------------------------------------------------------------------------------------------------------
 
 
-def _write(this: _Run, record: RunManifest, row: _Row, against: _Against) -> Finished:
+def _write(this: _Run, record: RunManifest, row: _Row, against: _Against, history: Path | None = None) -> Finished:
     vector = _vector(row, against)
     verdict = against.gate
     record = record.model_copy(
         update={"vector": vector, "gate": verdict.verdict.value, "measurable": verdict.measurable}
     )
 
+    log = this.journal.take()
+
     def fill(folder: Path) -> None:
+        atomic_write(folder / LOG, log)
+        if history is not None and history.is_file():  # nothing was trained, or before there were histories
+            shutil.copyfile(history, folder / HISTORY)
         shutil.copyfile(row.predicted.file, folder / PREDICTIONS)
         write_scored_items(folder / ITEMS, this.asked.items, row.answers.predictions, row.answers.scores)
         atomic_write(folder / SCORES, _scores_json(row, vector, against))
@@ -271,7 +282,9 @@ def _write(this: _Run, record: RunManifest, row: _Row, against: _Against) -> Fin
 
 
 def _write_failed(this: _Run, record: RunManifest, verdict: Gate) -> Finished:
-    return Finished(replace_folder(this.output / record.run_id, record, lambda folder: None), record, (), verdict)
+    log = this.journal.take() + f"failed: {record.error}\n"
+    folder = replace_folder(this.output / record.run_id, record, lambda folder: atomic_write(folder / LOG, log))
+    return Finished(folder, record, (), verdict)
 
 
 def _vector(row: _Row, against: _Against) -> Vector:

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from smllmun_bench.report.output import escaped_output, visible
+from smllmun_bench.report.progress_lines import ProgressLines, figures_text
 
 PIPED_WIDTH = 120  # rich would fall back to 80 and cut cells with "…"
 
@@ -67,11 +68,12 @@ def plain(value: object, style: str = "") -> Text:
 
 
 class Bars:
-    """Progress bars, live while at least one task is open; without a terminal or under quiet they do nothing."""
+    """Progress bars, live while at least one task is open. Without a terminal: lines on stderr, as things happen."""
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console = console
-        self._silent = quiet or console.quiet or not console.is_terminal
+        self._silent = quiet or console.quiet
+        self._lines = None if console.is_terminal else ProgressLines(_to_stderr)
         self._display: Progress | None = None
         self._door = ExitStack()
         self._open = 0
@@ -81,6 +83,10 @@ class Bars:
         """A bar for the length of the block; `total` None where the end is unknown."""
         if self._silent:
             yield _do_nothing
+            return
+        if self._lines is not None:
+            with self._lines.task(description, total) as line:
+                yield line
             return
         if self._display is None:
             self._display = _display(self._console)
@@ -92,7 +98,7 @@ class Bars:
 
         def advance(n: float = 1, **figures: float | str) -> None:
             if figures:
-                display.update(bar, advance=n, figures=_shown(figures))
+                display.update(bar, advance=n, figures=figures_text(figures))
             else:
                 display.update(bar, advance=n)
 
@@ -142,10 +148,9 @@ class _Count(ProgressColumn):
         return Text(f"{task.completed:.0f}" + ("" if task.total is None else f"/{task.total:.0f}"))
 
 
-def _shown(figures: dict[str, float | str]) -> str:
-    return "  ".join(
-        f"{name} {value if isinstance(value, str) else format(value, '.4g')}" for name, value in figures.items()
-    )
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def _do_nothing(n: float = 1, **figures: float | str) -> None:

@@ -21,7 +21,7 @@ from smllmun_bench.results.scored_items import read_scored_items, score_of
 from smllmun_bench.schema import Score
 from smllmun_bench.store.atomic import atomic_write, put_folder, sweep, writable_folder, writing
 
-ITEMS, SCORES = "items.parquet", "scores.json"
+ITEMS, SCORES, LOG = "items.parquet", "scores.json", "log.txt"
 LOCK = ".lock"
 _LEFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(new|old)")
 
@@ -77,7 +77,7 @@ def replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None
     """
     if runtime.rank() > 0:
         return final
-    with writing(final), _turn(final.parent):
+    with writing(final), turn(final.parent):
         temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.new")
         temporary.mkdir()
         try:
@@ -91,7 +91,7 @@ def replace_folder(final: Path, record: RunManifest, fill: Callable[[Path], None
 
 
 @contextmanager
-def _turn(output: Path) -> Iterator[None]:
+def turn(output: Path) -> Iterator[None]:
     """One writer at a time, which first removes what killed ones left."""
     lock = writable_folder(output) / LOCK
     with FileLock(lock):

@@ -1,5 +1,7 @@
 """Unlearning: one method, one configuration, one seed."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,26 @@ from smllmun_bench.stages.loader import ModelRef
 from smllmun_bench.stages.stopping import matched
 from smllmun_bench.stages.unlearning_inputs import unlearn_inputs, unlearning_data
 from smllmun_bench.store.store import Request, StoredStage
+
+HISTORY = "history.jsonl"
+
+
+class Recorded:
+    """A `Progress` that tells another one and keeps every step: each part of the loss, as training saw it.
+
+    A method may train several times; `training` counts that, from 1.
+    """
+
+    def __init__(self, progress: Bar) -> None:
+        self._progress = progress
+        self._last, self._training = 0, 1
+        self.lines: list[str] = []
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        self._training += done <= self._last
+        self._last = done
+        self.lines.append(json.dumps({"training": self._training, "step": done, **figures}) + "\n")
+        self._progress.step(done, total, figures)
 
 
 def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: MethodConfig, seed: int) -> StoredStage:
@@ -27,7 +49,8 @@ def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: M
         with context.watch(what, steps) as advance, explained(what):
             vlm = context.loader.get(start)
             data = unlearning_data(context, start, seed, config.needed(method.needs), stop.step if stop else None)
-            progress = Bar(advance) if stop is None else StopAt(Bar(advance), stop.step)
+            heard = Recorded(Bar(advance))
+            progress = heard if stop is None else StopAt(heard, stop.step)
             with vlm.rounded(config.training.autocast), vlm.labelled(config.training.labels):  # references as well
                 artifact = method.fit(vlm, data, config, progress)
         artifact.check_finite()
@@ -35,6 +58,8 @@ def unlearn(context: RunContext, start: ModelRef, method: Method[Any], config: M
             told = {"stopped_at": float(stop.step), "matched_forgetting": float(stop.reached)}
             artifact = replace(artifact, figures={**artifact.figures, **told})
         artifact.for_base(start.digest).save(folder)
+        if heard.lines:  # a method that trains nothing has none
+            (folder / HISTORY).write_text("".join(heard.lines), encoding="utf-8")
 
     request = Request("unlearn", VERSIONS["unlearn"], inputs)
     return context.store.get_or_make(request, make, on_event=named(context, f"{method.name}, seed {seed}"))

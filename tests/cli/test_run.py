@@ -56,6 +56,31 @@ def test_every_path_that_is_printed_exists(finished: tuple[Path, str]) -> None:
     assert all(Path(path).exists() for path in paths)
 
 
+def test_a_run_folder_has_its_log_and_the_loss_of_every_step(finished: tuple[Path, str], store: Path) -> None:
+    for label in ("ga", "smfa"):
+        run = folder(finished[0], label)
+        log = (run / "log.txt").read_text()
+        assert re.search(rf"unlearning with {label}, seed \d: done, .*\n.*unlearn {label}.*: made", log)
+        lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+        assert [line["step"] for line in lines] == [1, 2] * lines[-1]["training"]
+        assert all(len(line) > 2 and isinstance(value, float | int) for line in lines for value in line.values())
+    assert "target" in (folder(finished[0], "target") / "log.txt").read_text()
+
+
+def test_a_reused_stage_brings_its_history(finished: tuple[Path, str], store: Path, tmp_path: Path) -> None:
+    again = invoke("run", "-m", "ga", *NANO, "--store", store, "--output", tmp_path)
+    assert again.exit_code == 0, again.output
+    first = folder(finished[0], "ga")
+    assert (tmp_path / first.name / "history.jsonl").read_bytes() == (first / "history.jsonl").read_bytes()
+    assert "reused" in (tmp_path / first.name / "log.txt").read_text()
+
+
+def test_the_csv_holds_all_runs_of_the_folder(store: Path, tmp_path: Path) -> None:
+    for method in ("ga", "npo"):
+        assert invoke("run", "-m", method, *NANO, "--store", store, "--output", tmp_path).exit_code == 0
+    assert {"ga", "npo", "target"} <= {row.method for row in read_csv(tmp_path / "leaderboard.csv")}
+
+
 def test_the_csv_has_seeds_as_one_row(finished: tuple[Path, str]) -> None:
     rows = {row.method: row for row in read_csv(finished[0] / "leaderboard.csv")}
     assert set(rows) == {"base", "target", "gold", "ga", "smfa"}

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from smllmun_bench.cli.main import app
 from smllmun_bench.report.console import make_console, plain, progress
 from smllmun_bench.report.leaderboard import leaderboard_tables, read_csv
+from smllmun_bench.report.progress_lines import ProgressLines
 from smllmun_bench.report.table import (
     SCORE_COLUMNS,
     Figure,
@@ -96,11 +97,43 @@ def test_progress_gives_the_cursor_back_after_an_interrupt() -> None:
     assert output(console).rindex("\x1b[?25h") > output(console).rindex("\x1b[?25l")
 
 
-@pytest.mark.parametrize("console", [make_console(file=io.StringIO()), terminal()], ids=["piped", "quiet"])
-def test_progress_is_silent_when_piped_or_quiet(console: Console) -> None:
-    with progress(console, quiet=console.is_terminal).task("train", 2) as advance:
+def test_progress_is_silent_when_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    for console in (terminal(), make_console(file=io.StringIO())):
+        with progress(console, quiet=True).task("train", 2) as advance:
+            advance(1, loss=1.0)
+        assert output(console) == ""
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_terminal_progress_is_lines_on_stderr_as_it_happens(capsys: pytest.CaptureFixture[str]) -> None:
+    console = make_console(file=io.StringIO())
+    with progress(console).task("train \x1b[31m", 2) as advance:
+        assert capsys.readouterr().err == "train \\x1b[31m: begun, 2 steps\n"
         advance(1, loss=1.0)
+        advance(1, loss=0.25)
+    assert re.fullmatch(r"train .*: done, 2/2 in 0\.\d s, .*  loss 0\.25\n", capsys.readouterr().err)
     assert output(console) == ""
+
+
+def test_lines_of_progress_tell_rate_time_left_and_figures_now_and_then() -> None:
+    lines: list[str] = []
+    now = [0.0]
+
+    def interrupted() -> None:
+        with ProgressLines(lines.append, clock=lambda: now[0]).task("train", 40) as advance:
+            for step in range(20):
+                now[0] += 1.5
+                advance(1, loss=float(step))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert lines == [
+        "train: begun, 40 steps",
+        "train: 7/40, 1.5 s each, 50 s left  loss 6",
+        "train: 14/40, 1.5 s each, 39 s left  loss 13",
+        "train: stopped, 20/40 in 30.0 s, 1.5 s each  loss 19",
+    ]
 
 
 FULL = {column.name: Figure(0.1234, 0.1, 0.2) for column in SCORE_COLUMNS}
