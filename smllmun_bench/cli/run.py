@@ -52,7 +52,9 @@ def run(
     ] = None,
     forget_ratio: Annotated[int | None, typer.Option(help="Percent of the people; the task's default.")] = None,
     seeds: Annotated[str, typer.Option("--seeds", "--seed", help="How many (3) or which (0,1,2).")] = "1",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value of the method's settings.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value of the settings; METHOD.key=value of one method.")
+    ] = None,
     limit: Annotated[float | None, typer.Option("--limit", "-L", help="Items of each role; below 1 a share.")] = None,
     batch_size: Annotated[
         str, typer.Option("--batch-size", "-b", help="Questions at a time, or auto; halved where memory runs out.")
@@ -106,9 +108,11 @@ def run(
     options = replace(options, answer_dtype=answer_dtype and answer_dtype.value)
     if backend is _options.Backend.VLLM and jobs > 1:
         raise UserError(f"{jobs} processes would start vLLM on one card", where="--jobs", fix="--jobs 1")
-    chosen = [
-        method_recipes.choose(name, model_cards.called(model), tuple(settings or ())) for name in _wanted(method or [])
-    ]
+    wanted = _wanted(method or [])
+    chosen = method_recipes.choose_all(wanted, model_cards.called(model), settings or ())
+    for setting in method_recipes.unspecific(wanted, settings or ()):
+        told = f"--set {setting} replaces what {len(wanted)} recipes say; of one method alone: METHOD.{setting}"
+        typer.echo(f"warning: {told}", err=True)
     which = _options.seeds(seeds)
     session = open_context(options, console)
     fill_store(session, options, [(choice, seed) for choice in chosen for seed in which], jobs)

@@ -49,6 +49,7 @@ def show(
 
 def _facts(run: "RunFolder") -> "FittedTable":
     from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.results.leaderboard import flat
     from smllmun_bench.scoring.columns import SCALARS
 
     manifest = run.manifest
@@ -60,6 +61,7 @@ def _facts(run: "RunFolder") -> "FittedTable":
         ("peak memory MB", round(manifest.cost.peak_memory_mb)),
         ("trained parameters", manifest.cost.trainable_params),
         *((name, round(value, 4)) for name, value in manifest.figures.items()),
+        *((f"set {key}", value) for key, value in flat(manifest.config).items()),
     ]
     return lines_table("", ("", "value"), facts)
 

@@ -74,6 +74,7 @@ class LeaderboardRow(ColumnFields):
     extra_params: NonNegativeFloat | None = None
     inference_overhead: float | None = None
     precision: Name | None = None
+    settings: Name | None = None
 
 
 def _layout() -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 Reads what `run` wrote; makes nothing and loads no model.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -100,9 +101,10 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
     first = {run.folder: place for place, run in enumerate(runs)}
     ordered = sorted(groups.values(), key=lambda seeds: min(first[run.folder] for run in seeds.values()))
     rows = [_by_seed(seeds) for seeds in ordered]
+    names = _names([seeds[0].manifest for seeds in rows])
     drawable = {n: row for n, seeds in enumerate(rows) if (row := _row_runs(seeds, done, read)) is not None}
     drawn = dict(zip(drawable, table_draws(list(drawable.values())), strict=True))
-    found = [_standing(s, drawn.get(n, {}), _against_target(s, done, read)) for n, s in enumerate(rows)]
+    found = [_standing(s, names[n], drawn.get(n, {}), _against_target(s, done, read)) for n, s in enumerate(rows)]
     return _tested(found), out
 
 
@@ -203,7 +205,37 @@ def _against_target(seeds: Sequence[RunFolder], everything: Sequence[RunFolder],
     return against_target([read.scores(run) for run in seeds], read.scores(target))
 
 
-def _standing(seeds: Sequence[RunFolder], draws: Mapping[str, np.ndarray], against: AgainstTarget | None) -> Standing:
+def flat(config: object, prefix: str = "") -> dict[str, object]:
+    """Settings by dotted key, as `--set` takes them."""
+    if not isinstance(config, dict):
+        return {prefix: config} if prefix else {}
+    found: dict[str, object] = {}
+    for key, value in config.items():
+        found |= flat(value, f"{prefix}.{key}" if prefix else key)
+    return found
+
+
+def _names(manifests: Sequence[RunManifest]) -> list[str]:
+    """What tables call each row: its label, and where a table has the label several times, the settings that differ."""
+    alike: dict[tuple[object, ...], list[dict[str, object]]] = defaultdict(list)
+    for manifest in manifests:
+        alike[(*_setting(manifest), manifest.label)].append(flat(manifest.config))
+    found = []
+    for manifest in manifests:
+        others, mine = alike[(*_setting(manifest), manifest.label)], flat(manifest.config)
+        keys = [key for key in mine if any(other.get(key) != mine[key] for other in others)]
+        told = ", ".join(f"{key}={_as_yaml(mine[key])}" for key in keys)
+        found.append(f"{manifest.label} ({told})" if told else manifest.label)
+    return found
+
+
+def _as_yaml(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _standing(
+    seeds: Sequence[RunFolder], name: str, draws: Mapping[str, np.ndarray], against: AgainstTarget | None
+) -> Standing:
     intervals = {column: interval(values) for column, values in draws.items()}
     first = seeds[0].manifest
     vectors = [run.manifest.vector.model_dump() for run in seeds]
@@ -213,7 +245,7 @@ def _standing(seeds: Sequence[RunFolder], draws: Mapping[str, np.ndarray], again
     trained = mean([cost.trainable_params for cost in costs])
     overall = intervals.get("overall")
     row = LeaderboardRow(
-        method=first.label,
+        method=name,
         fidelity=first.fidelity,
         model=first.model,
         task=first.task,
@@ -233,6 +265,7 @@ def _standing(seeds: Sequence[RunFolder], draws: Mapping[str, np.ndarray], again
         kind=RowKind(first.kind),
         gate=first.gate or None,
         selected_on=first.selected_on or None,
+        settings=json.dumps(first.config, sort_keys=True) if first.config else None,
     )
     figures = {name: mean([run.manifest.figures.get(name) for run in seeds]) for name in first.figures}
     return Standing(

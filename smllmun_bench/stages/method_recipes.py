@@ -6,6 +6,7 @@
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,44 @@ def choose(name: str, model: str, settings: tuple[str, ...] = ()) -> Chosen:
     if settings and selected_on != "test":  # what is chosen by hand on top does not take that stamp away
         selected_on = "by hand"
     return Chosen(f"{method.name}@{variant}" if variant else method.name, method, config, source, selected_on)
+
+
+def choose_all(names: Sequence[str], model: str, settings: Sequence[str] = ()) -> list[Chosen]:
+    """`choose` for several methods. A setting `METHOD.key=value` (or `METHOD@variant.key=value`) is of that one alone.
+
+    Raises UserError as `choose`, and where a setting names a method that is not among them.
+    """
+    owners = [(_owner(setting, names), setting) for setting in settings]
+    asked = {_called(name): name for name in names} | {_called(name).partition("@")[0]: name for name in names}
+    for owner, setting in owners:
+        if owner and _called(owner) not in asked:
+            raise UserError(f"{owner!r} is not among the methods", where=f"--set {setting}", fix=f"--method {owner}")
+
+    def of(name: str) -> tuple[str, ...]:
+        label = _called(name)
+        mine = ("", label, label.partition("@")[0])
+        return tuple(
+            setting.removeprefix(f"{owner}.") for owner, setting in owners if (_called(owner) if owner else "") in mine
+        )
+
+    return [choose(name, model, of(name)) for name in names]
+
+
+def unspecific(names: Sequence[str], settings: Sequence[str]) -> list[str]:
+    """The settings that change several methods, each with a recipe of its own, without saying which."""
+    return [setting for setting in settings if not _owner(setting, names)] if len(set(names)) > 1 else []
+
+
+def _owner(setting: str, names: Sequence[str]) -> str:
+    """`smfa` of `smfa.training.lr=1e-3`; nothing where the key is of the settings themselves."""
+    first, dot, _ = setting.partition("=")[0].partition(".")
+    return first if dot and (first in names or first.partition("@")[0] in methods.names()) else ""
+
+
+def _called(name: str) -> str:
+    """The label that a row of this method has."""
+    plain, at, variant = name.partition("@")
+    return methods.get(plain, where="--method").name + at + variant
 
 
 def of_run(manifest: RunManifest) -> Chosen:

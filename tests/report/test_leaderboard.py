@@ -34,7 +34,7 @@ FIRST = (
     "broken, fit_seconds, peak_memory_mb, trainable_params, run_id, version, "
     "overall_memory, overall_understanding, overall_low, overall_high, config, kind, gate, within_noise, p_above, "
     "p_target, detectable, selected_on, forwards, backwards, peak_device_mb, extra_params, inference_overhead, "
-    "language, passages, language_loss, precision"
+    "language, passages, language_loss, precision, settings"
 )
 
 
@@ -58,7 +58,7 @@ def test_every_column_has_its_line_in_the_docs() -> None:
 def test_the_file_is_plain_rfc_4180() -> None:
     text = to_csv([row('a,"b"\nc', overall=0.1, seeds=3, trainable_params=0)])
     assert text.split("\r\n", 1)[1] == (
-        ',"a,""b""\nc",paper,llava-toy,smllmun-toy,0.05,3,,,,,,,,,0.1,,,,,,0,,0.1.0,,,,,,weights,,,,,,,,,,,,,,,\r\n'
+        ',"a,""b""\nc",paper,llava-toy,smllmun-toy,0.05,3,,,,,,,,,0.1,,,,,,0,,0.1.0,,,,,,weights,,,,,,,,,,,,,,,,\r\n'
     )
 
 

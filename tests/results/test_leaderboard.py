@@ -231,3 +231,19 @@ def test_versions_that_compare(tmp_path: Path, versions: tuple[str, str], mixed:
         made(tmp_path, f"r{number}", label=f"m{number}", version=version, scored=False)
     rows, _ = st.standings(find_runs(tmp_path))
     assert st.mixed_versions(standing.row for standing in rows) == (list(versions) if mixed else [])
+
+
+def test_two_settings_of_one_method_are_told_apart() -> None:
+    from types import SimpleNamespace
+
+    from smllmun_bench.results.leaderboard import _names
+
+    def of(label: str, lr: float, model: str = "toy"):
+        return SimpleNamespace(
+            label=label, config={"beta": 0.1, "training": {"lr": lr, "steps": 2}}, model=model, precision="float32",
+            task="t", forget_ratio=0.1, fold="test", limit=None, digests={}, task_version=1,
+        )  # fmt: skip
+
+    assert _names([of("smfa", 0.01), of("smfa", 0.002), of("ga", 0.01), of("smfa", 0.5, "small")]) == [
+        "smfa (training.lr=0.01)", "smfa (training.lr=0.002)", "ga", "smfa",
+    ]  # fmt: skip
