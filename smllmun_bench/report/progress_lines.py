@@ -26,9 +26,14 @@ class ProgressLines:
     @contextmanager
     def task(self, description: str, total: float | None = None) -> Iterator[Callable[..., None]]:
         """The same as a bar: `advance(n, **figures)` for the length of the block."""
-        name, whole = visible(description), "" if total is None else f"/{total:.0f}"
+        name = visible(description)
         began = told = self._clock()
         done, last = 0.0, ""
+
+        def so_far() -> str:
+            """`12/40`; the count alone where it went past what was announced, as a second training does."""
+            return f"{done:.0f}" + (f"/{total:.0f}" if total is not None and done <= total else "")
+
         self._write(f"{name}: begun" + ("" if total is None else f", {total:.0f} steps"))
 
         def advance(n: float = 1, **figures: float | str) -> None:
@@ -38,7 +43,7 @@ class ProgressLines:
             if now - told >= self._every:
                 told = now
                 left = f", {(total - done) * (now - began) / done:.0f} s left" if total and 0 < done <= total else ""
-                self._write(f"{name}: {done:.0f}{whole}, {_pace(done, now - began)}{left}" + (last and f"  {last}"))
+                self._write(f"{name}: {so_far()}, {_pace(done, now - began)}{left}" + (last and f"  {last}"))
 
         outcome = "stopped"
         try:
@@ -47,7 +52,7 @@ class ProgressLines:
         finally:
             spent = self._clock() - began
             pace = _pace(done, spent)
-            self._write(f"{name}: {outcome}, {done:.0f}{whole} in {spent:.1f} s, {pace}" + (last and f"  {last}"))
+            self._write(f"{name}: {outcome}, {so_far()} in {spent:.1f} s, {pace}" + (last and f"  {last}"))
 
 
 def _pace(done: float, seconds: float) -> str:

@@ -50,6 +50,28 @@ class LeftOut:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The runs of one row, one of each seed. Rows with an equal `comparable` were asked the same."""
+
+    name: str
+    runs: Sequence[RunFolder]
+    drawable: RowRuns | None
+    comparable: tuple[object, ...]
+
+    @property
+    def label(self) -> str:
+        return self.runs[0].manifest.label
+
+    @property
+    def seeds(self) -> tuple[int | None, ...]:
+        return tuple(run.manifest.seed for run in self.runs)
+
+    def value(self, column: str) -> float | None:
+        """The mean over the seeds that have the column."""
+        return mean(getattr(run.manifest.vector, column) for run in self.runs)
+
+
 class _Reader:
     """Reads the scored items of each run once, though it may stand in every row as target or gold."""
 
@@ -89,6 +111,23 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
     forgotten people, signs flipped by person) and against the method ranked above it (`overall`, on the same draws).
     """
     read = _Reader()
+    rows, done, out = _rows(runs, read)
+    drawn = iter(table_draws([row.drawable for row in rows if row.drawable is not None]))
+    found = [
+        _standing(row, next(drawn) if row.drawable is not None else {}, _against_target(row.runs, done, read))
+        for row in rows
+    ]
+    return _tested(found), out
+
+
+def rows_of(runs: Sequence[RunFolder]) -> tuple[list[Row], list[LeftOut]]:
+    """The runs of each row, in the order of their first ones, and those that are in no row, as in `standings`."""
+    rows, _, out = _rows(runs, _Reader())
+    return rows, out
+
+
+def _rows(runs: Sequence[RunFolder], read: _Reader) -> tuple[list[Row], list[RunFolder], list[LeftOut]]:
+    """The rows, all runs that can be read, and those that are in no row."""
     done, out = _readable([run for run in runs if run.manifest.status == "done"], read)
     out += [LeftOut(run, f"failed: {run.manifest.error}") for run in runs if run.manifest.status != "done"]
     groups: dict[tuple[object, ...], dict[int | None, RunFolder]] = defaultdict(dict)
@@ -100,12 +139,13 @@ def standings(runs: Sequence[RunFolder]) -> tuple[list[Standing], list[LeftOut]]
         seeds[run.manifest.seed] = run
     first = {run.folder: place for place, run in enumerate(runs)}
     ordered = sorted(groups.values(), key=lambda seeds: min(first[run.folder] for run in seeds.values()))
-    rows = [_by_seed(seeds) for seeds in ordered]
-    names = _names([seeds[0].manifest for seeds in rows])
-    drawable = {n: row for n, seeds in enumerate(rows) if (row := _row_runs(seeds, done, read)) is not None}
-    drawn = dict(zip(drawable, table_draws(list(drawable.values())), strict=True))
-    found = [_standing(s, names[n], drawn.get(n, {}), _against_target(s, done, read)) for n, s in enumerate(rows)]
-    return _tested(found), out
+    sorted_runs = [_by_seed(seeds) for seeds in ordered]
+    names = _names([seeds[0].manifest for seeds in sorted_runs])
+    rows = [
+        Row(name, seeds, _row_runs(seeds, done, read), _setting(seeds[0].manifest))
+        for name, seeds in zip(names, sorted_runs, strict=True)
+    ]
+    return rows, done, out
 
 
 def _readable(runs: Iterable[RunFolder], read: _Reader) -> tuple[list[RunFolder], list[LeftOut]]:
@@ -233,9 +273,8 @@ def _as_yaml(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _standing(
-    seeds: Sequence[RunFolder], name: str, draws: Mapping[str, np.ndarray], against: AgainstTarget | None
-) -> Standing:
+def _standing(row_runs: Row, draws: Mapping[str, np.ndarray], against: AgainstTarget | None) -> Standing:
+    seeds = row_runs.runs
     intervals = {column: interval(values) for column, values in draws.items()}
     first = seeds[0].manifest
     vectors = [run.manifest.vector.model_dump() for run in seeds]
@@ -245,7 +284,7 @@ def _standing(
     trained = mean([cost.trainable_params for cost in costs])
     overall = intervals.get("overall")
     row = LeaderboardRow(
-        method=name,
+        method=row_runs.name,
         fidelity=first.fidelity,
         model=first.model,
         task=first.task,

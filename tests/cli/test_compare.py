@@ -203,3 +203,67 @@ def test_a_comparison_as_a_data_frame(tmp_path: Path) -> None:
     a, b = (open_side(str(run(tmp_path, name, verdict)), tmp_path) for name, verdict in (("a", knows), ("b", forgot)))
     table = frame(compare(a, b)).set_index("column")
     assert table.loc["forget_image", ["a", "b", "verdict"]].tolist() == [1.0, 0.0, "differs"]
+
+
+def _seeds(root: Path, label: str, verdict: Verdict, count: int = 2) -> None:
+    for seed in range(count):
+        about: dict[str, object] = {"label": label, "seed": seed, "target_run": "target", "gold_run": "gold"}
+        run(root, f"{label}-{seed}", verdict, manifest=about | _vector(verdict))
+
+
+def _vector(verdict: Verdict) -> dict[str, object]:
+    right = {role: sum(verdict(role, n) == "correct" for n in range(PEOPLE)) / PEOPLE for role in _ROLES}
+    return {
+        "vector": {
+            "forget_image": right[Role.FORGET], "retain_image": right[Role.RETAIN],
+            "understanding_forget": right[Role.UNDERSTANDING_FORGET],
+        }
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def methods_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("methods")
+    for label in ("target", "gold"):
+        about: dict[str, object] = {"label": label, "seed": None, "kind": "reference", "fidelity": None}
+        run(root, label, knows, manifest=about)
+    _seeds(root, "mine", forgot)
+    _seeds(root, "npo", knows)
+    return root
+
+
+def test_two_methods_are_compared_over_seeds_and_people(methods_folder: Path) -> None:
+    found = json.loads(invoke("--method", "mine,npo", methods_folder, "--json").stdout)
+    assert (found["a"], found["b"], found["seeds_a"], found["seeds_b"]) == ("mine", "npo", [0, 1], [0, 1])
+    columns = {column["column"]: column for column in found["columns"]}
+    forget, retain = columns["forget_image"], columns["retain_image"]
+    assert (forget["a"], forget["b"], forget["difference"], forget["low"], forget["high"]) == (0, 1, 1, 1, 1)
+    assert forget["p"] == pytest.approx(2 / 20_001)
+    assert forget["verdict"] == "differs"
+    assert forget["smallest"] == 0  # everybody moved alike
+    assert retain["difference"] == pytest.approx(0.05)
+    assert retain["low"] == 0  # one person of twenty is not drawn in 36 % of draws
+    assert retain["smallest"] == pytest.approx(2.8016 * (0.05 * 0.95 / PEOPLE) ** 0.5, rel=0.03)
+    assert retain["verdict"] == "in the noise"
+    assert [c["p_holm"] for c in found["columns"]] == holm([c["p"] for c in found["columns"]])
+
+
+def test_the_methods_table_fits_and_keeps_its_verdict(methods_folder: Path) -> None:
+    command = ["compare", "--method", "mine,npo", str(methods_folder)]
+    shown = CliRunner().invoke(app, command, env={"COLUMNS": "60"}).stdout
+    (line,) = [line for line in shown.splitlines() if line.lstrip().startswith("forget_image")]
+    assert "differs" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--method", "mine"), "two methods and one folder"),
+        (("--method", "mine,npp"), "unknown method 'npp'"),
+        ((), "one run is named"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(methods_folder: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = invoke(*arguments, methods_folder)
+    assert result.exit_code == 2
+    assert message in result.stderr
