@@ -214,11 +214,14 @@ def marked(row: LeaderboardRow) -> str:
     return f"{row.method} {signed}".strip() + (STAMP if row.selected_on == "test" else "")
 
 
+def table_title(row: LeaderboardRow) -> str:
+    """What all rows of the table of this one have in common."""
+    marks = [row.task, f"forget {row.forget_ratio * 100:.3g} %", row.model]
+    return " · ".join([*marks, f"answers in {row.precision}"] if row.precision else marks)
+
+
 def _table(rows: Sequence[LeaderboardRow]) -> FittedTable:
-    first = rows[0]
-    marks = [first.task, f"forget {first.forget_ratio * 100:.3g} %", first.model]
-    marks += [f"answers in {first.precision}"] if first.precision else []
-    table = FittedTable(" · ".join(marks))
+    table = FittedTable(table_title(rows[0]))
     table.add_column("", right=True, keep=True)
     table.add_column("method", keep=True)
     add_score_columns(table)
