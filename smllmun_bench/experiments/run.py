@@ -55,6 +55,7 @@ class _Row:
     predicted: Predicted
     answers: Answers
     summary: Summary
+    log: str  # what happened since the row before
 
     @property
     def vector(self) -> ScoreVector:
@@ -86,7 +87,7 @@ class _Run:
         task = self.context.task
         predicted = stages.predict(self.context, self.asked, model, artifact, name)
         scores = score_items(self.asked.items, predicted.predictions, task.metrics, directions=task.direction)
-        return _Row(predicted, Answers(scores, predicted.predictions), summarise(scores))
+        return _Row(predicted, Answers(scores, predicted.predictions), summarise(scores), self.journal.take())
 
     def run_id(self, label: str, seed: int | None, stored: StoredStage) -> str:
         task = self.context.task.name.replace("/", ".")  # a run is one folder, not one below another
@@ -267,10 +268,8 @@ def _write(this: _Run, record: RunManifest, row: _Row, against: _Against, histor
         update={"vector": vector, "gate": verdict.verdict.value, "measurable": verdict.measurable}
     )
 
-    log = this.journal.take()
-
     def fill(folder: Path) -> None:
-        atomic_write(folder / LOG, log)
+        atomic_write(folder / LOG, row.log)
         if history is not None and history.is_file():  # nothing was trained, or before there were histories
             shutil.copyfile(history, folder / HISTORY)
         shutil.copyfile(row.predicted.file, folder / PREDICTIONS)
