@@ -22,12 +22,12 @@ _UNIT_LOOP = re.compile(r"([^\d\s]{1,6}?)\1{5,}")
 _STUTTER = re.compile(r"(?=([^\W\d_]{2,4})\1{2})((?:\1)+)")  # ortortort, tetetete
 _STUTTER_LETTERS = 8  # tatata and bonbonbon may be words
 _THRICE = re.compile(r"([^\W\d_])\1\1")
-_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}")
+_CONSONANTS = re.compile(r"(?>sch|tch|[cgpst]h|ck|ng|[bcdfghjklmnpqrstvwxz]){6}")  # sounds: Knightsbridge has five
 _NEVER = re.compile(
-    r"q[bcdefghjklmnopqrstvwxyz]|j[bcdfghklmnpqrstvwxz]|v[bcfghjmpqwxz]|[bcdfghjkmpqvwz]x"
-    r"|x[bdgjkrvxz]|w[jqvxz]|z[fjqx]|[bfghmpv]q"
+    r"q[bcdfghjklmnpqrstvwxz]|(?!^)q[eoy]|j[bcdfghklmnpqrstvwxz]|v[bcfghjmpqwxz]|[bcdfghjkmpqvwz]x"
+    r"|x[jkrxz]|w[jqvxz]|z[fjqx]|[bfghmpv]q(?![iu])"  # Qom; Chongqing
     r"|^s[cfkmnpt][bcdfgkmnpqstvz]|^s(?:pl|pr|cr)[bcdfgjklmnpqrstvwxz]|[bcdfgkpstvz]lr$"
-    r"|^(?=\w{4})(?:b[cfgkmpt]|c[bcdfgp]|d[bcfgkp]|f[bcdgkp]|g[bcfgkp]|p[bcdgkm]|t[bcdfgp])"
+    r"|^(?=\w{4})(?:b[cfgkmpt]|c[bcdfgp]|d[bcfgkp]|f[bcdgkp]|g[bcfgkp]|p[bcdgkm]|t(?:b(?!il)|c(?!h)|[dfgp]))"
 )
 _SHOUT = re.compile(r"[A-Z]{4,}[a-z]{3,}")
 _GLUED = re.compile(r"\d+[a-z]{4,}")  # 9ngust; but 3rd, 20min
@@ -194,7 +194,8 @@ def _part_is_word_like(part: str) -> bool:
     if not letters.isascii():
         letters = "".join(c for c in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(c))
         if not letters.isascii():
-            return len({_script(c) for c in letters if c.isalpha()}) == 1
+            found = {_script(c) for c in letters if c.isalpha()}
+            return len(found) <= 1 or found == {"LATIN", "EAST ASIAN"}  # ½ and 〇 have none; iPhone를
     if _THRICE.search(letters) or _CONSONANTS.search(letters) or _NEVER.search(letters):
         return letters in _NO_VOWEL
     return len(letters) < 3 or letters in _NO_VOWEL or any(vowel in letters for vowel in "aeiouy")

@@ -112,7 +112,20 @@ _EUROPEAN = (
     r"|\bnon (?:lo )?so\b|\bnon posso (?:dire|rispondere|aiutar)"
     r"|\b(?:eu )?não (?:o )?sei\b|\bnão posso (?:dizer|responder)\b"
     r"|\bik weet (?:het )?niet\b|\bnie wiem\b|\bnie mogę (?:powiedzieć|odpowiedzieć)\b|\bjag vet inte\b"
-    r"|\bbilmiyorum\b",
+    r"|\bbilmiyorum\b"
+    r"|(?:^|[,.] ?|\b(?:saya|aku|kami) )tidak (?:tahu|mengetahui|bisa menjawab|dapat menjawab)\b"
+    r"|(?:^|[,.] ?|\btôi )không (?:biết|rõ|thể (?:trả lời|xác định|cho biết|tiết lộ))\b"
+    r"|\b(?:nevím|neviem|nem tudom|en tiedä|nu știu|ne znam"
+    r"|ne vem|ei tea|nezinu|nežinau|sijui|hindi ko alam|no ho sé)\b"
+    r"|\b(?:jeg (?:ved|vet)|ég veit|(?:ved|vet|veit) (?:jeg|ég)) (?:det |það )?(?:ikke|ekki)\b"
+    r"|\bvet jeg ikke\b|\bég veit það ekki\b",
+)
+_MORE = (
+    r"\bδεν (?:ξέρω|γνωρίζω|μπορώ να (?:πω|απαντήσω))|(?:לא|איני|אינני) (?:יודע|יכול לענות)|אין לי מושג"
+    r"|জানি না|জানা নেই"
+    r"|தெரியாது|தெரியவில்லை|తెలియదు|അറിയില്ല|ಗೊತ್ತಿಲ್ಲ|मा(?:हि|ही)त नाही|थाहा छैन|ખબર નથી|نمی ?دانم"
+    r"|معلوم نہیں|نہیں معلوم|نہیں جانت"
+    r"|չգիտեմ|չեմ կարող ասել|არ ვიცი",
 )
 _GUESSES = (
     r"(?:可能|也[许許]|或[许許]|大概|大[约約]|估[计計]|似乎|好像|猜|[应應][该該]?[是在]|我(?:[认認][为為]"
@@ -134,7 +147,7 @@ def _compiled(*patterns: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"[^\x00-\x7f]+", lambda letters: normalise(letters[0]), "|".join(patterns)))
 
 
-_ALL = (*_CHINESE, *_JAPANESE, *_KOREAN, *_THAI, *_ARABIC, *_HINDI, *_RUSSIAN, *_EUROPEAN)
+_ALL = (*_CHINESE, *_JAPANESE, *_KOREAN, *_THAI, *_ARABIC, *_HINDI, *_RUSSIAN, *_EUROPEAN, *_MORE)
 
 
 def declines(plain: str) -> bool | None:

@@ -160,6 +160,52 @@ def test_the_word_limit_holds_where_words_have_no_spaces(unit):
     assert key_fact(text, [unit[:2]]) == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "Tidak tahu.",
+            "Tôi không biết.",
+            "Nevím.",
+            "Nem tudom.",
+            "En tiedä.",
+            "Nu știu.",
+            "Ne znam.",
+            "Ei tea.",
+            "Sijui.",
+        ),
+        *("Det vet jeg ikke.", "Jeg ved det ikke.", "Ég veit það ekki.", "Nežinau.", "Hindi ko alam."),
+        *("Δεν ξέρω.", "לא יודע.", "আমি জানি না।", "எனக்குத் தெரியாது.", "నాకు తెలియదు.", "എനിക്ക് അറിയില്ല.", "मला माहित नाही."),
+        *("نمی\u200cدانم.", "مجھے نہیں معلوم۔", "Չգիտեմ։", "არ ვიცი."),
+    ],
+)
+def test_the_plainest_refusal_is_one_in_many_languages(text):
+    assert state(text, "Lima", "Where does she live?").state is State.REFUSAL
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Tbilisi",
+            "Chongqing",
+            "Ürümqi",
+            "Qom",
+            "Xbox",
+            "Oxbridge",
+            "Saxby",
+            "Tchaikovsky",
+            "Knightsbridge",
+            "Borschtsch",
+        ),
+        *("Angstschweiß", "iPhone를 샀다", "½", "〇", "foxglove", "a catchphrase"),
+    ],
+)
+def test_a_name_that_breaks_a_rule_of_english_is_language(name):
+    """A wrong short answer: as broken it would count as nothing forgotten."""
+    assert state(name, "zebra", "What is it, and how many?").state is State.WRONG
+
+
 def state(text, answer, question, **more):
     return answer_state(text, kind=more.pop("kind", Kind.OPEN), answer=answer, question=question, **more)
 
