@@ -7,6 +7,7 @@ from random import Random
 
 from commands import World, call, run_command
 from figures import Figure
+from malformed import data_set
 
 # what, the method and its settings
 CASES = {
@@ -17,7 +18,7 @@ CASES = {
     "clipped to nothing": ("grad-diff", ("training.steps=2", "training.max_grad_norm=1e-30")),
     "weights decayed away": ("npo", ("training.steps=8", "training.weight_decay=1e6", "training.lr=1e-2")),
 }
-FEW = ((1, 15), (2, 99), (1, 99), (2, 50), (3, 99))  # people, and how many of a hundred are forgotten
+FEW = ((1, 0), (1, 1), (0, 1), (3, 0), (0, 0))  # people who ask to be forgotten, and people of each pool to retain
 
 
 def divergence(world: World, random: Random, share: float) -> Figure:
@@ -36,25 +37,31 @@ def divergence(world: World, random: Random, share: float) -> Figure:
 
 
 def few_people(world: World, number: int) -> Figure:
-    """Data sets with one person, two, nobody to retain: a row with n/a where nothing was asked, or one message."""
-    from ruamel.yaml import YAML
-
-    from smllmun_bench.resources import shipped
+    """One person, two, nobody, nobody to retain: n/a where nothing was asked, or one message."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
     figure = Figure("divergence", "one person, nobody to retain")
-    folder, store = world.fresh("few"), world.store("few-store")
-    for place, (profiles, percent) in enumerate(FEW[:number]):
-        spec = YAML(typ="safe").load((shipped("tasks") / "smllmun-nano.yaml").read_text())
-        spec["adapter"]["args"]["profiles"] = profiles
-        spec["forget_percents"] = {"available": [percent], "default": percent}
-        spec["name"] = f"few-{place}"
-        path = folder / f"few-{place}.yaml"
-        path.write_text(json.dumps(spec))
-        command = run_command(store, folder / f"out-{place}", "--task", path, "--target", _target(world),
-                              "--gold", _target(world))  # fmt: skip
+    store = world.store("few-store")
+    models = ("--target", _target(world), "--gold", _target(world))
+    for forget, retain in FEW[:number]:
+        folder = world.fresh("few")
+        rows = data_set(folder)
+        lines = pq.read_table(rows).to_pylist()
+        kept: set[str] = set()
+        for fold in dict.fromkeys(line["fold"] for line in lines):
+            people = dict.fromkeys(line["entity_id"] for line in lines if line["fold"] == fold)
+            most = forget if fold == "forget" else retain if fold.startswith("retain") else len(people)
+            kept.update(list(people)[:most])
+        table = pq.read_table(rows)
+        pq.write_table(table.filter(pc.is_in(table["entity_id"], value_set=pa.array(sorted(kept)))), rows)
+        command = run_command(
+            store, folder / "out", "--task", folder / "own-set.yaml", "--data", folder / "set", *models
+        )
         done = call(command)
-        fault = done.fault(0, 1, 2)
-        figure.count(fault and f"{profiles} people, {percent} %: {fault}\n  {shlex.join(command)}")
+        fault = done.fault(0, 1, 2) or _told(folder / "out", done.code)
+        figure.count(fault and f"{forget} to forget, {retain} to retain: {fault}\n  {shlex.join(command)}")
     return figure
 
 
