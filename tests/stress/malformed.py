@@ -251,6 +251,7 @@ def doors(world: World, output: Path, judge: "Judge") -> list[Door]:
     other_board = file("other.csv", "FILE")(board)[0]
     good_answers = file("good.jsonl", "FILE")(lines)[0]
     reply = json.dumps({"choices": [{"message": {"role": "assistant", "content": "7"}}], "usage": {"total_tokens": 3}})
+    judge.reply = reply.encode()
     asked = (
         "--endpoint",
         judge.url,
