@@ -66,13 +66,14 @@ _NEGATION = re.compile(
     r"\b(?:not|never|neither|nor|without(?! (?:an?y? )?(?:doubt|question))|except|excluding|cannot|rather than"
     r"|instead of|(?<!none )other than|(?:anything|everything|all|any) but|far from"
     r"|no longer|by no means|in no way|no way"
-    r"|nowhere|hardly|scarcely|least|(?<!no )(?<!without )(?<!without a )(?<!without any )doubt(?:s|ed|ful)?"
+    r"|nowhere|hardly|scarcely|(?<!at )least|(?<!no )(?<!without )(?<!without a )(?<!without any )doubt(?:s|ed|ful)?"
     r"|unlikely|improbabl[ey]|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|exclud(?:e|es|ed)"
     r"|reject(?:s|ed|ing)?|dismiss(?:es|ed|ing)?|discard(?:s|ed|ing)?"
-    r"|(?:wrong|incorrect|false|bad|worst) (?:answer|option|choice|letter|one))\b"
+    r"|(?:wrong|incorrect|false|bad|worst) (?:answer|option|choice|letter|one)"
+    r"|не|ни|кроме|no es|no está|nunca|tampoco|não|pas|jamais|sauf|nicht|kein\w*|weder|außer|non è|niet|bukan"
+    r"|không phải|ليس|ليست|ليسوا|باستثناء|ما عدا)\b"
     r"|n['’]t\b|不是|并非|並非|不选|不選|不会是|不會是|不可能是|不在|排除|除了"
-    r"|\b(?:не|ни|кроме|no es|no está|nunca|tampoco|não|pas|jamais|sauf|nicht|kein\w*|weder|außer|non è|niet|bukan"
-    r"|không phải|ليس|ليست|ليسوا|باستثناء|ما عدا)\b|ไม่ใช่|ไม่ได้|ยกเว้น",
+    r"|ไม่ใช่|ไม่ได้|ยกเว้น",
     re.I,
 )
 _NEGATED_WITHIN = 5  # words between a negation and what it negates: "I do not think that it is B"

@@ -37,7 +37,8 @@ _UNIT = re.compile(  # 5kg is 5 kg; 5m is 5 m, but $5m is money
     r"|secs?|hrs?|yrs?|h|s|years?|months?|weeks?|days?|hours?|minutes?|seconds?|miles?|met(?:er|re)s?|feet|inch(?:es)?"
     r"|kilos?|kilograms?|grams?|pounds?|euros?|dollars?|people)\b(?!['’]))"
 )
-_DAYTIME = re.compile(r"(?<=\d) ?([ap])\.? ?m\b\.?")  # 9 a.m. is 9am
+_GLUED = re.compile(r"\d[a-z]")
+_DAYTIME = re.compile(r"(\d) ?([ap])\.? ?m\b\.?")  # 9 a.m. is 9am
 _FULL_MONTH = {
     month[:length]: month
     for month, length in (
@@ -47,13 +48,14 @@ _FULL_MONTH = {
     )
 }
 _SHORT = "|".join(_FULL_MONTH)
+_NEAR_MONTH = re.compile(rf"\d (?:{_SHORT})\b|(?:{_SHORT})\.?,? \d")
 _SHORT_MONTH = re.compile(rf"\b({_SHORT})\b\.?(?=,? \d)|(?<=\d )({_SHORT})\b\.?")
 
 # Without one of these around its digits a text is as it should be: most are, and the patterns above take their time.
 _TO_DO = re.compile(
     rf"\d[.,'/:-] ?\d|\d ?[{_CURRENCY}]|\d [\d%-]|\d ?(?:to|and|per)\b|\d ?percent|(?<!\d)\.\d|[{_CURRENCY}] \d"
     rf"|us\$|minus .?\d|\d(?:st|nd|rd|th)\b|\d ?[~〜到至]|\d\.\.|\d[a-z]|\d ?[ap]\.? ?m\b"
-    rf"|\b(?:{_SHORT})\b"
+    rf"|{_NEAR_MONTH.pattern}"
 )
 
 _DIGIT = re.compile(r"\d")
@@ -94,8 +96,11 @@ def canonical(text: str) -> str:
     text = _YEAR_FIRST.sub(lambda d: _date(d[0], d[1], d[3], d[4]), text)
     text = _DAY_FIRST.sub(r"\1/\2/\3", text)
     text = _MONTH_DAY.sub(r"\1", _DAY_OF_MONTH.sub(r"\1 ", text))
-    text = _SHORT_MONTH.sub(lambda found: _FULL_MONTH[found[1] or found[2]], text)
-    text = _UNIT.sub(r"\1 ", _DAYTIME.sub(r" \1m", _ZERO_HOUR.sub("", text)))
+    if _NEAR_MONTH.search(text):
+        text = _SHORT_MONTH.sub(lambda found: _FULL_MONTH[found[1] or found[2]], text)
+    text = _DAYTIME.sub(r"\1 \2m", _ZERO_HOUR.sub("", text))
+    if _GLUED.search(text):
+        text = _UNIT.sub(r"\1 ", text)
     text = _SPACED_RANGE.sub("-", _BETWEEN.sub(r"\1-", text))
     return _TO.sub(lambda found: found[0] if found[1] else f"{found[2]}-", text)
 
