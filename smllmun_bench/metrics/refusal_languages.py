@@ -113,12 +113,10 @@ _EUROPEAN = (
     r"|\b(?:eu )?não (?:o )?sei\b|\bnão posso (?:dizer|responder)\b"
     r"|\bik weet (?:het )?niet\b|\bnie wiem\b|\bnie mogę (?:powiedzieć|odpowiedzieć)\b|\bjag vet inte\b"
     r"|\bbilmiyorum\b"
-    r"|(?:^|[,.] ?|\b(?:saya|aku|kami) )tidak (?:tahu|mengetahui|bisa menjawab|dapat menjawab)\b"
-    r"|(?:^|[,.] ?|\btôi )không (?:biết|rõ|thể (?:trả lời|xác định|cho biết|tiết lộ))\b"
-    r"|\b(?:nevím|neviem|nem tudom|en tiedä|nu știu|ne znam"
-    r"|ne vem|ei tea|nezinu|nežinau|sijui|hindi ko alam|no ho sé)\b"
-    r"|\b(?:jeg (?:ved|vet)|ég veit|(?:ved|vet|veit) (?:jeg|ég)) (?:det |það )?(?:ikke|ekki)\b"
-    r"|\bvet jeg ikke\b|\bég veit það ekki\b",
+    r"|\b(?:(?<!dia )(?<!mereka )tidak (?:tahu|mengetahui|(?:bisa|dapat) menjawab)"
+    r"|(?<!ấy )(?<!họ )không (?:biết|rõ|thể (?:trả lời|xác định|cho biết|tiết lộ))"
+    r"|nevím|neviem|nem tudom|en tiedä|nu știu|ne znam|ne vem|ei tea|nezinu|nežinau|sijui|hindi ko alam|no ho sé"
+    r"|(?:jeg (?:ved|vet)|ég veit|vet jeg) (?:det |það )?(?:ikke|ekki))\b",
 )
 _MORE = (
     r"\bδεν (?:ξέρω|γνωρίζω|μπορώ να (?:πω|απαντήσω))|(?:לא|איני|אינני) (?:יודע|יכול לענות)|אין לי מושג"
