@@ -70,7 +70,7 @@ def test_a_run_folder_has_its_log_and_the_loss_of_every_step(finished: tuple[Pat
 def test_a_reused_stage_brings_its_history(finished: tuple[Path, str], store: Path, tmp_path: Path) -> None:
     again = invoke("run", "-m", "ga", *NANO, "--store", store, "--output", tmp_path)
     assert again.exit_code == 0, again.output
-    first = folder(finished[0], "ga")
+    first = next(finished[0].glob("ga-nano-*-s0-*"))
     assert (tmp_path / first.name / "history.jsonl").read_bytes() == (first / "history.jsonl").read_bytes()
     assert "reused" in (tmp_path / first.name / "log.txt").read_text()
 
