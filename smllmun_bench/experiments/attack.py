@@ -16,22 +16,10 @@ from smllmun_bench.metrics.statistics import (
     paired_difference,
     smallest_difference,
 )
-from smllmun_bench.stages import Attacked, References, RunContext
-from smllmun_bench.stages.loader import ModelRef
+from smllmun_bench.stages import Attacked, AttackSetup, References, RunContext, Subject
 from smllmun_bench.stages.method_recipes import Chosen
-from smllmun_bench.store.stored_stage import StoredStage
 
 PLAIN = "none"  # no attack: what the task itself asks
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A model under attack: the target with what one method and seed left, or without."""
-
-    label: str
-    seed: int | None
-    model: ModelRef
-    artifact: StoredStage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +81,11 @@ def attack(
     target = Subject("target", None, references.target, None)
     gold = Subject("gold", None, references.gold, None)
     for one, config in attacks:
+        setup = AttackSetup(context, data, one, config, references)
         why = lacking(one.needs, context, data)
-        base = {} if why else {s.label: _attacked(context, data, one, config, s, references) for s in (target, gold)}
+        base = {} if why else {subject.label: _attacked(setup, subject) for subject in (target, gold)}
         for subject in models:
-            ours = why or _attacked(context, data, one, config, subject, references)
-            yield from _rows(one.name, subject, ours, base, data)
+            yield from _rows(one.name, subject, why or _attacked(setup, subject), base, data)
 
 
 def corrected(rows: Sequence[Row]) -> list[Row]:
@@ -113,18 +101,11 @@ def lacking(needs: AttackNeeds, context: RunContext, data: AttackData) -> str:
     return ""
 
 
-def _attacked(
-    context: RunContext,
-    data: AttackData,
-    one: Any,
-    config: AttackConfig,
-    subject: Subject,
-    references: References,
-) -> Attacked | str:
-    name = subject.label if subject.seed is None else f"{subject.label}, seed {subject.seed}"
+def _attacked(setup: AttackSetup, subject: Subject) -> Attacked | str:
+    """What the model gave away, or why the attack means nothing for it; the other attacks go on."""
     try:
-        return stages.attack(context, data, one, config, subject.model, subject.artifact, references, name)
-    except (NotApplicable, RunFailed) as reason:
+        return stages.attack(setup, subject)
+    except (NotApplicable, RunFailed, UserError) as reason:
         return str(reason)
 
 

@@ -10,7 +10,7 @@ ship, and whole models are put together when they are needed:
 Versions (`context.VERSIONS`) go up by hand when a stage would give something else for the same request.
 """
 
-from smllmun_bench.stages.attacking import Attacked, attack, attack_data
+from smllmun_bench.stages.attacking import Attacked, AttackSetup, Subject, attack, attack_data
 from smllmun_bench.stages.building import References, base, gold, original, references, target
 from smllmun_bench.stages.context import VERSIONS, Bar, RunContext, change_digest
 from smllmun_bench.stages.predicting import Predicted, Questions, predict, questions
@@ -19,12 +19,14 @@ from smllmun_bench.stages.unlearning_inputs import check_needs, unlearn_inputs, 
 
 __all__ = [
     "VERSIONS",
+    "AttackSetup",
     "Attacked",
     "Bar",
     "Predicted",
     "Questions",
     "References",
     "RunContext",
+    "Subject",
     "attack",
     "attack_data",
     "base",

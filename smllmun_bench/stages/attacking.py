@@ -44,6 +44,7 @@ from smllmun_bench.tasks import ChoiceHandling, MetricPlan, TaskSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from smllmun_bench.models.vlm import Vlm
 
@@ -88,23 +89,39 @@ def attack_data(context: RunContext, asked: Questions, seed: int = 0) -> AttackD
     )
 
 
-def attack(
-    context: RunContext,
-    data: AttackData,
-    chosen: Any,
-    config: AttackConfig,
-    model: ModelRef,
-    artifact: StoredStage | None,
-    references: References,
-    name: str,
-) -> Attacked:
+@dataclass(frozen=True, slots=True)
+class AttackSetup:
+    """One attack with all that it is given: the same for every model under it."""
+
+    context: RunContext
+    data: AttackData
+    attack: Any
+    config: AttackConfig
+    references: References
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model under attack: `model` with what one method and seed left, or as it is."""
+
+    label: str
+    seed: int | None
+    model: ModelRef
+    artifact: StoredStage | None
+
+    @property
+    def name(self) -> str:
+        return self.label if self.seed is None else f"{self.label}, seed {self.seed}"
+
+
+def attack(setup: AttackSetup, subject: Subject) -> Attacked:
     """Attack one model, with an artifact mounted or without. Raises NotApplicable with the reason."""
-    task = attack_task(context.task)
-    artifact = attackable(chosen.needs, artifact)
-    make = _maker(context, task, data, chosen, config, model, artifact, references, name)
-    request = Request("attack", VERSIONS["attack"], _inputs(context, data, chosen, config, model, artifact, references))
-    stored = context.store.get_or_make(request, make, on_event=named(context, f"{chosen.name}, {name}"))
-    return _read(stored, task, chosen, config)
+    subject = replace(subject, artifact=attackable(setup.attack.needs, subject.artifact))
+    fill = _fill(setup.attack)
+    request = Request("attack", VERSIONS["attack"], _inputs(setup, subject))
+    told = named(setup.context, f"{setup.attack.name}, {subject.name}")
+    stored = setup.context.store.get_or_make(request, lambda folder: fill(setup, subject, folder), on_event=told)
+    return _read(stored, attack_task(setup.context.task), setup.attack, setup.config)
 
 
 def attackable(needs: AttackNeeds, artifact: StoredStage | None) -> StoredStage | None:
@@ -127,22 +144,16 @@ def attack_task(task: TaskSpec) -> TaskSpec:
     return task.model_copy(update={"choice": choice, "metrics": {**PLANS, **task.metrics}})
 
 
-def _inputs(
-    context: RunContext,
-    data: AttackData,
-    chosen: Any,
-    config: AttackConfig,
-    model: ModelRef,
-    artifact: StoredStage | None,
-    references: References,
-) -> Mapping[str, Any]:
+def _inputs(setup: AttackSetup, subject: Subject) -> Mapping[str, Any]:
+    """Everything that the stage depends on."""
+    context, data = setup.context, setup.data
     rows = (data.items, data.others, data.forget_rows, data.retain_rows, data.general_rows)
     inputs = {
-        "model": model.digest,
-        "artifact": change_digest(artifact) if artifact is not None else None,
-        "attack": chosen.name,
-        "version": getattr(chosen, "version", 1),
-        "config": config.model_dump(mode="json"),
+        "model": subject.model.digest,
+        "artifact": change_digest(subject.artifact) if subject.artifact is not None else None,
+        "attack": setup.attack.name,
+        "version": getattr(setup.attack, "version", 1),
+        "config": setup.config.model_dump(mode="json"),
         "data": [digest_of(context.data.benchmark.image_digest, *item_lines(part)) for part in rows],
         "photos": digest_of(json.dumps(data.photos, sort_keys=True, default=list)),
         "seed": data.seed,
@@ -150,86 +161,77 @@ def _inputs(
         "choice": attack_task(context.task).choice.model_dump(mode="json"),  # type: ignore[union-attr]
         **context.numerics(context.asking),
     }
-    if chosen.needs.references:
-        inputs["references"] = {known: ref.digest for known, ref in references.named().items()}
+    if setup.attack.needs.references:
+        inputs["references"] = {known: ref.digest for known, ref in setup.references.named().items()}
     return inputs
 
 
-Make = Callable[[Path], None]
+Fill = Callable[[AttackSetup, Subject, Path], None]
 
 
-def _maker(
-    context: RunContext,
-    task: TaskSpec,
-    data: AttackData,
-    chosen: Any,
-    config: AttackConfig,
-    model: ModelRef,
-    artifact: StoredStage | None,
-    references: References,
-    name: str,
-) -> Make:
+def _fill(attack: Any) -> Fill:
     """The function that fills the stage's folder, by what kind of attack it is."""
-    what = f"attacking {name}: {chosen.name}"
-
-    @contextmanager
-    def mounted() -> "Iterator[Vlm]":
-        with answering(context.asking, model, artifact, "transformers", 1) as vlm:
-            yield vlm  # type: ignore[misc]
-
-    def elicit(folder: Path) -> None:
-        tries = tuple(chosen.tries(data, config))
-        with context.watch(what, len(tries)) as advance, mounted() as vlm:
-            ask = partial(ask_tries, vlm, task=task, attack=chosen.name, seed=data.seed, batch_size=context.batch_size)
-            if isinstance(chosen, Checked):
-                chosen.check(lambda some: worth(some, ask(some), task), data, config)
-            predictions = ask(tries, on_done=advance)
-        _write(folder, tries, predictions, {"": range(len(tries))})
-
-    def change(folder: Path) -> None:
-        tries: list[Try] = []
-        predictions: list[Prediction] = []
-        points: dict[str, range] = {}
-        asked = chosen.asked(data, config) if isinstance(chosen, Selective) else data.items
-        plain = [Try(item) for item in asked]
-        with context.watch(what, 0) as advance, mounted() as vlm:
-            for point, more in chosen.changes(vlm, data, config):
-                with more.mounted(vlm):
-                    found = ask_tries(vlm, plain, task, chosen.name, batch_size=context.batch_size, on_done=advance)
-                points[point] = range(len(tries), len(tries) + len(plain))
-                tries += plain
-                predictions += found
-        _write(folder, tries, predictions, points)
-
-    def probe(folder: Path) -> None:
-        with context.watch(what, len(data.items)):
-            with mounted() as vlm:
-                found = chosen.read(vlm, data, config)
-            del vlm  # one model at a time
-            figures = chosen.figures(found, _Reader(context, references), data, config)
-        (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-
-    if isinstance(chosen, Elicitation):
-        return elicit
-    if isinstance(chosen, WeightAttack):
-        return change
-    if isinstance(chosen, Probe):
-        return probe
-    raise TypeError(f"the attack {chosen.name!r} neither elicits, changes nor reads")
+    if isinstance(attack, Elicitation):
+        return _elicit
+    if isinstance(attack, WeightAttack):
+        return _change
+    if isinstance(attack, Probe):
+        return _probe
+    raise TypeError(f"the attack {attack.name!r} neither elicits, changes nor reads")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Opens target or gold for a probe, one at a time: `with references("gold") as vlm`."""
+def _elicit(setup: AttackSetup, subject: Subject, folder: Path) -> None:
+    context, data, chosen = setup.context, setup.data, setup.attack
+    task = attack_task(context.task)
+    tries = tuple(chosen.tries(data, setup.config))
+    with _watched(setup, subject, len(tries)) as advance, _mounted(context, subject.model, subject.artifact) as vlm:
+        ask = partial(ask_tries, vlm, task=task, attack=chosen.name, seed=data.seed, batch_size=context.batch_size)
+        if isinstance(chosen, Checked):
+            chosen.check(lambda some: worth(some, ask(some), task), data, setup.config)
+        predictions = ask(tries, on_done=advance)
+    _write(folder, tries, predictions, {"": range(len(tries))})
 
-    context: RunContext
-    references: References
 
-    @contextmanager
-    def __call__(self, name: str) -> "Iterator[Vlm]":
-        model = self.references.named()[name]
-        with answering(self.context.asking, model, None, "transformers", 1) as vlm:
-            yield vlm  # type: ignore[misc]
+def _change(setup: AttackSetup, subject: Subject, folder: Path) -> None:
+    context, data, chosen = setup.context, setup.data, setup.attack
+    task = attack_task(context.task)
+    tries: list[Try] = []
+    predictions: list[Prediction] = []
+    points: dict[str, range] = {}
+    asked = chosen.asked(data, setup.config) if isinstance(chosen, Selective) else data.items
+    plain = [Try(item) for item in asked]
+    with _watched(setup, subject, 0) as advance, _mounted(context, subject.model, subject.artifact) as vlm:
+        for point, more in chosen.changes(vlm, data, setup.config):
+            with more.mounted(vlm):
+                found = ask_tries(vlm, plain, task, chosen.name, batch_size=context.batch_size, on_done=advance)
+            points[point] = range(len(tries), len(tries) + len(plain))
+            tries += plain
+            predictions += found
+    _write(folder, tries, predictions, points)
+
+
+def _probe(setup: AttackSetup, subject: Subject, folder: Path) -> None:
+    context, data = setup.context, setup.data
+    with _watched(setup, subject, len(data.items)):
+        with _mounted(context, subject.model, subject.artifact) as vlm:
+            found = setup.attack.read(vlm, data, setup.config)
+        del vlm  # one model at a time
+
+        def reference(name: str) -> "AbstractContextManager[Vlm]":
+            return _mounted(context, setup.references.named()[name], None)
+
+        figures = setup.attack.figures(found, reference, data, setup.config)
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _watched(setup: AttackSetup, subject: Subject, total: int) -> Any:
+    return setup.context.watch(f"attacking {subject.name}: {setup.attack.name}", total)
+
+
+@contextmanager
+def _mounted(context: RunContext, model: ModelRef, artifact: StoredStage | None) -> "Iterator[Vlm]":
+    with answering(context.asking, model, artifact, "transformers", 1) as vlm:
+        yield vlm  # type: ignore[misc]
 
 
 def ask_tries(
