@@ -55,6 +55,7 @@ class Fidelity(StrEnum):
     PAPER = "paper"
     REIMPLEMENTATION = "re-implementation"  # of somebody else, public; the authors' own code was not at hand
     RECONSTRUCTION = "reconstruction"
+    NEW = "new"  # an idea of its own: nothing published to be faithful to
 
 
 @dataclass(frozen=True, slots=True)

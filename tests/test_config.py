@@ -79,8 +79,8 @@ def test_all_faults_are_reported_at_once(write) -> None:
     assert lines[1:] == [
         f"  {path}:6, key 'training.lr': duplicate key, first on line 5; try keep one of the two",
         f"  {path}:1, key 'name': key 'name' is missing",
-        f"  {path}:2, key 'fidelity': 'papr' is not one of 'authors-code', 'paper', 're-implementation' or "
-        "'reconstruction'; try 'paper'",
+        f"  {path}:2, key 'fidelity': 'papr' is not one of 'authors-code', 'paper', 're-implementation', "
+        "'reconstruction' or 'new'; try 'paper'",
         f"  {path}:3, key 'shuffle': input should be a valid boolean (found 1)",
         f"  {path}:7, key 'layers.1': input should be a valid integer (found 'two')",
         f"  {path}:5, key 'training.lr': input should be a finite number (found nan)",

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["answers_table", "lines_table", "mask_lines", "standings_table"]
 
 
+MASK_PAGE = "docs/studies/mask_ablation.md"  # what these figures were where the mask was put to the test
+
+
 def standings_table(rows: Iterable["Standing"], title: str) -> FittedTable:
     """References and methods with their scores and intervals."""
     return score_table([_score_row(standing) for standing in rows], title=title)
@@ -48,7 +51,8 @@ def mask_lines(standing: "Standing") -> list[str]:
         f"{standing.row.method} mask{f' ({prefix[:-1]})' if prefix else ''}: "
         f"correlation {figures[prefix + 'correlation']:+.3f}, "
         f"conflict rate {figures[prefix + 'conflict_rate']:.3f} (random 0.500), "
-        f"masked {figures[prefix + 'masked']:.4f} (random {figures[prefix + 'masked_null']:.4f})"
+        f"masked {figures[prefix + 'masked']:.4f} (random {figures[prefix + 'masked_null']:.4f}); "
+        f"what that says: {MASK_PAGE}"
         for prefix in prefixes
     ]
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from smllmun_bench.errors import UserError
+
 
 class Form(StrEnum):
     MERGED = "merged"
@@ -20,9 +22,10 @@ def export(
     form: Annotated[
         Form, typer.Option("--as", help="All weights, a PEFT adapter, the change, or what mounts it.")
     ] = Form.MERGED,
-    base: Annotated[str | None, typer.Option(help="The model that the run started from, if it is not found.")] = None,
+    target: Annotated[str | None, typer.Option(help="The model that the run started from, if it is not found.")] = None,
     results: Annotated[Path, typer.Option(help="Where run ids are looked up.")] = Path("results"),
     store: Annotated[Path | None, typer.Option(help="The store that the run used.")] = None,
+    base: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Write a run's model as a folder that plain transformers or peft load, with a model card."""
     from smllmun_bench.cli._session import open_store, stay_offline
@@ -31,5 +34,10 @@ def export(
     from smllmun_bench.results.run_folder import find_run
 
     stay_offline()
+    if base is not None:
+        if target is not None:
+            raise UserError("the target is given twice", where="--target, --base", fix="--target alone")
+        typer.echo("--base means the target that a method changed, and is now called --target", err=True)
+        target = base
     found = find_run(run, results)
-    typer.echo(f"model  {write(found, parts_of(found, open_store(store), base), out, form.value)}")
+    typer.echo(f"model  {write(found, parts_of(found, open_store(store), target), out, form.value)}")

@@ -223,7 +223,7 @@ def _judge(
 def _tell(found: "Judged", path: Path, *, as_json: bool, quiet: bool) -> None:
     import json
 
-    from smllmun_bench.cli._tables import lines_table
+    from smllmun_bench.cli._judged import judged_summary
     from smllmun_bench.judge.judged import cells, paper_composites
     from smllmun_bench.report.console import make_console, plain
 
@@ -238,22 +238,9 @@ def _tell(found: "Judged", path: Path, *, as_json: bool, quiet: bool) -> None:
         return
     if quiet:
         return
-    lines = [
-        (
-            *(cell.role.value, cell.modality.value, cell.n, cell.rated, _number(cell.mean)),
-            f"{cell.worst:.2f} … {cell.best:.2f}",
-            ", ".join(f"{count} {why}" for why, count in cell.failures.items()) or None,
-        )
-        for cell in measured
-    ]
-    prompt = found.prompt
-    title = f"{prompt.name}, version {prompt.version} ({prompt.fidelity.value}), judged by {found.judge['model']}"
     console = make_console()
-    columns = ("role", "modality", "n", "rated", "mean", "whatever the rest is", "not rated")
-    console.print(lines_table(title, columns, lines))
-    for name, value in composites:
-        if value is not None:
-            console.print(f"{name.replace('_', ' ')} (paper's, scale {prompt.lowest} to {prompt.highest}): {value:.3f}")
+    for part in judged_summary(found):
+        console.print(part)
     for failure, detail in _examples(found).items():
         console.print(plain(f"{failure}, for example: {detail}"), soft_wrap=True)
     console.print(f"written  {path}", soft_wrap=True)

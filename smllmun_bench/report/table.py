@@ -1,10 +1,12 @@
 """Tables for people: scores and stages. Numbers for machines go to CSV (`leaderboard`)."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +17,8 @@ from smllmun_bench.scoring.columns import COLUMNS, Column, Shown
 
 MISSING = "\u2013"  # an en dash
 _PROSE = 18  # cells: a column with a wider one is prose, and may be folded
+_UNCUT = 24  # cells: a longer word (a path, a hash) may be cut though it holds digits
+_DIGIT = re.compile(r"\d")
 _FOLDED = 10  # cells that a folded column keeps at least
 _ARROWS = {Direction.UP: " ↑", Direction.DOWN: " ↓", Direction.NONE: ""}
 
@@ -101,7 +105,7 @@ class FittedTable:
                 justify="right" if heading.right else "left",
                 overflow="fold",
                 no_wrap=place in whole,
-                min_width=self._natural(place) if place in whole else None,
+                min_width=self._natural(place) if place in whole else self._folded(place),
             )
         for number, cells in enumerate(self.rows, 1):
             table.add_row(*(cells[place] for place in shown), end_section=number in self._sections)
@@ -123,8 +127,14 @@ class FittedTable:
         return shown, whole
 
     def _least(self, shown: Sequence[int], whole: set[int]) -> int:
-        widths = [self._natural(place) if place in whole else min(_FOLDED, self._natural(place)) for place in shown]
+        widths = [self._natural(place) if place in whole else self._folded(place) for place in shown]
         return sum(widths) + len(widths) + 1  # the box: a space between columns and at either side
+
+    def _folded(self, place: int) -> int:
+        """What a folded column needs: no number in it is cut, unless it is longer than any that is meant to be read."""
+        words = [word for row in self.rows for word in row[place].plain.split() if _DIGIT.search(word)]
+        numbers = [length for word in words if (length := cell_len(word)) <= _UNCUT]
+        return min(self._natural(place), max([_FOLDED, *numbers]))
 
     def _natural(self, place: int) -> int:
         cells = [self._headings[place].text, *(row[place] for row in self.rows)]

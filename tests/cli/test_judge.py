@@ -9,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from run_folders import made
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
+from smllmun_bench.results.manifest import SCORES
 from smllmun_bench.results.scored_items import write_scored_items
 from smllmun_bench.schema import Item, Kind, Modality, Prediction, Role, Score
 
@@ -166,6 +168,30 @@ def test_judges_of_different_things_are_not_compared(folder: Path, tmp_path: Pat
     (tmp_path / "bad.json").write_text('{"run": 1}')
     broken = invoke("agreement", tmp_path / "fact.json", tmp_path / "bad.json")
     assert f"{tmp_path / 'bad.json'}, key 'run'" in broken.stderr
+
+
+def test_ratings_beside_a_run_are_shown_with_it(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for run_id in ("target", "gold", "good", "plain"):
+        made(runs, run_id)
+        (runs / run_id / SCORES).write_text("{}")
+    assert invoke(runs / "good", "--function", "cli_judges:by_length").exit_code == 0
+
+    def said(*arguments: object):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "120"})
+
+    shown = said("show", runs / "good").stdout
+    assert "fact, version 1" in shown
+    assert "overall memory (paper's, scale" in shown
+    assert "judged" not in said("show", runs / "plain").stdout
+    assert "rated by a judge too (`smllmun-bench show RUN`): good\n" in said("leaderboard", runs).stdout
+    (rated,) = (runs / "good").glob("judge-*.json")
+    rated.rename(runs / "plain" / rated.name)
+    kept = rated.with_name("judge-fact-v1-other.json")
+    kept.write_text("{")
+    assert "judge-fact-v1-other.json" in said("show", runs / "good").stderr
+    kept.write_text((runs / "plain" / rated.name).read_text().replace('"items_digest": "', '"items_digest": "0'))
+    assert "rates other answers than this run has now" in " ".join(said("show", runs / "good").stdout.split())
 
 
 @pytest.mark.parametrize(

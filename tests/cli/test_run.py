@@ -45,7 +45,9 @@ def test_the_table_has_references_then_methods_once_each(finished: tuple[Path, s
 
 
 def test_answers_and_the_mask_are_told(finished: tuple[Path, str]) -> None:
-    assert re.search(r"^smfa mask: correlation .*conflict rate .*0\.5.*masked", finished[1], re.MULTILINE)
+    (line,) = re.findall(r"^smfa mask: correlation .*conflict rate .*0\.5.*masked.*$", finished[1], re.MULTILINE)
+    page = line.rpartition(" ")[2]
+    assert "random mask" in (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
     assert "refused" in finished[1]
     assert "broken" in finished[1]
 

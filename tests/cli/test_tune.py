@@ -1,5 +1,7 @@
 """The command that chooses hyperparameters, on a nano model."""
 
+import io
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from smllmun_bench.cli.main import app
+from smllmun_bench.cli.tune import points_table
+from smllmun_bench.experiments.tuning import Point
+from smllmun_bench.report.console import make_console
+from smllmun_bench.stages import method_recipes
 
 NANO = ("--method", "ga", "--model", "nano", "--task", "smllmun-nano", "--budget", "1", "--limit", "4")
 
@@ -46,3 +52,16 @@ def test_data_is_read_from_the_folder_that_is_named(tmp_path: Path) -> None:
     result = invoke(*NANO, "--data", tmp_path / "nowhere", "--store", tmp_path)
     assert result.exit_code == 2
     assert "makes its data itself" in result.output
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_setting_is_cut_inside_a_number(width: int) -> None:
+    settings = ("training.lr=0.000316", "training.steps=1280", "anchor.weight=12.5", "layers=[3, 17]")
+    failed = "the training diverged: the loss is not a number at step 1234567 of 1280"
+    ga = method_recipes.choose("ga", "toy", ())
+    tried = [Point(settings, ga, overall=0.9375), Point(settings, ga, error=failed)]
+    stream = io.StringIO()
+    make_console(file=stream, width=width).print(points_table("ga", tried))
+    text = stream.getvalue()
+    for whole in (*settings, "0.938", "1234567"):
+        assert re.search(rf"(?<!\S){re.escape(whole)}(?!\S)", text), whole

@@ -60,7 +60,7 @@ def made(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 def invoke(made: dict[str, Any], label: str, out: Path, *more: str, base: bool = True) -> Any:
     arguments = ["export", str(made[label].folder), "--out", str(out), "--store", str(made["root"] / "store"), *more]
-    return CliRunner().invoke(app, [*arguments, *(["--base", made["base"]] if base else [])])
+    return CliRunner().invoke(app, [*arguments, *(["--target", made["base"]] if base else [])])
 
 
 def answers(vlm: Any, made: dict[str, Any]) -> list[str]:
@@ -256,13 +256,13 @@ def test_what_cannot_be_exported_says_why(made: dict[str, Any], tiny_folder: Pat
     full.mkdir()
     (full / "mine.txt").write_text("")
     _refused(invoke(made, "ga", full), "something already", str(full))
-    _refused(invoke(made, "ga", tmp_path / "x", base=False), "neither in the store nor registered", "--base")
+    _refused(invoke(made, "ga", tmp_path / "x", base=False), "neither in the store nor registered", "--target")
     _refused(invoke(made, "smfa", tmp_path / "x", "--as", "adapter"), "not low-rank", "--as merged")
     _refused(invoke(made, "name-filter", tmp_path / "x"), "acts while the model answers", "--as module")
     other = Path(shutil.copytree(tiny_folder, tmp_path / "other"))
     (other / "config.json").write_text((other / "config.json").read_text() + "\n")
     _refused(CliRunner().invoke(app, [
-        "export", str(made["ga"].folder), "--out", str(tmp_path / "x"), "--base", str(other),
+        "export", str(made["ga"].folder), "--out", str(tmp_path / "x"), "--target", str(other),
         "--store", str(made["root"] / "store"),
     ]), "not the model that the run started from")  # fmt: skip
     _refused(
@@ -272,3 +272,12 @@ def test_what_cannot_be_exported_says_why(made: dict[str, Any], tiny_folder: Pat
         "no longer in the store",
     )
     assert not (tmp_path / "x").exists()
+
+
+def test_the_old_name_of_the_target_says_the_new_one(made: dict[str, Any], tmp_path: Path) -> None:
+    arguments = ["--base", made["base"], "--as", "delta"]
+    result = invoke(made, "ga", tmp_path / "x", *arguments, base=False)
+    assert result.exit_code == 0, result.stderr
+    assert "now called --target" in result.stderr
+    assert "--base" not in CliRunner().invoke(app, ["export", "--help"]).stdout
+    _refused(invoke(made, "ga", tmp_path / "y", *arguments), "given twice", "--target alone")

@@ -78,6 +78,18 @@ def test_progress_shows_rate_time_left_and_figures() -> None:
     assert len(re.findall(r"\d:\d\d:\d\d", final)) == 2
 
 
+@pytest.mark.parametrize("width", [72, 80, 100])
+def test_a_long_loss_line_costs_neither_count_nor_time_left(width: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    with progress(console).task("mllmeraser-deep on smllmun-toy", 1200) as advance:
+        for _ in range(4):
+            advance(1, **{f"part_{place}": 0.123456789 for place in range(9)})
+    final = [line for line in output(console).splitlines() if "4/1200" in line][-1]
+    assert len(re.findall(r"\d:\d\d:\d\d|-:--:--", final)) == 2
+    assert re.search(r"\d/s|s each", final)
+    assert final.rstrip().endswith("…")
+
+
 def test_progress_can_be_nested_reused_and_have_no_end() -> None:
     console = terminal()
     bars = progress(console)

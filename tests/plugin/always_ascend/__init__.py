@@ -9,7 +9,7 @@ class AlwaysAscend:
     name = "always-ascend"
     aliases = ()
     description = "gradient ascent on whole answers"
-    fidelity = Fidelity.RECONSTRUCTION
+    fidelity = Fidelity.NEW
     config = MethodConfig
     needs = Needs(forget=True, gradients=True)
 
