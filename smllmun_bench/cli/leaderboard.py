@@ -18,7 +18,9 @@ def leaderboard(
     folder: Annotated[Path, typer.Argument(help="Folder with runs, or a leaderboard's CSV.")] = Path("results"),
     form: Annotated[Format, typer.Option("--format", help="How the rows are printed.")] = Format.TABLE,
     csv: Annotated[Path | None, typer.Option(help="Write the rows to this file too.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw forgetting against retention (.svg, .png, .html).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw forgetting against retention (.svg, .pdf, .png, .html).")
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 where there was nothing to forget, or the target was damaged.")
     ] = False,
@@ -49,7 +51,7 @@ def leaderboard(
     if plot is not None:
         from smllmun_bench.report.frontier import draw
 
-        draw(rows, plot)
+        draw(rows, plot, intervals)
         console.print(f"plot         {plot}", soft_wrap=True)
     if strict and (shut := gate_lines(rows)):
         typer.echo(f"strict: {'; '.join(shut)}", err=True)

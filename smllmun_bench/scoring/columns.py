@@ -104,7 +104,7 @@ class Column:
     exported: bool = False  # told by the card of an exported model
     least: float | None = 0.0
     most: float | None = 1.0
-    csv_after: str = "precision"  # the column of the leaderboard file that its block stands behind: by default the last
+    csv_after: str = "settings"  # the column of the leaderboard file that its block stands behind: by default the last
 
     def value(self, score: Score) -> float | None:
         """What the item gives to the column; None: it is none of its items, or does not count."""
