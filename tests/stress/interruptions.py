@@ -163,6 +163,9 @@ def damaged(world: World, random: Random, right: dict[str, str], rounds: int) ->
         path.write_bytes(data)
         done = call(command)
         fault = _ended(done, output, right)
+        if fault is None and path.name == "manifest.json" and not any((store / "v1").rglob("damaged/*")):
+            figure.count(None)  # what a manifest tells of host and time has no digest; what it says of the data has
+            continue
         entry = path.parent.name
         if fault is None and entry[:12] not in done.stderr + done.stdout:
             fault = "the damaged entry was not named"
