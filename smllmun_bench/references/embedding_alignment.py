@@ -1,4 +1,4 @@
-"""Eyes that spell: image tokens learn to be the word embeddings of what there is to see, before the decoder looks.
+"""Embedding alignment: image tokens learn to be the word embeddings of what there is to see, before the decoder looks.
 
 A decoder that was never trained on pictures then finds words where the picture is. Learning what projected features
 mean through its answers alone left more than half of the traits unread after 360 steps (docs/small.md).
@@ -55,7 +55,7 @@ def write_names(
     seed: int,
     progress: Progress | None = None,
 ) -> dict[str, Tensor]:
-    """Eyes that spell learn whom they see; gives the change of tower and projector (float32, by parameter name).
+    """Aligned tower and projector learn whom they see; gives their change (float32, by parameter name).
 
     `faces` are names by image reference. Where the last token of a slot is a comma, the name is written instead, token
     by token and again from its start; all other tokens, and all of the images `others`, stay as they are. Half of each

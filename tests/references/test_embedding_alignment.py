@@ -1,4 +1,4 @@
-"""Eyes that spell: what image tokens are close to after training."""
+"""Embedding alignment: what image tokens are close to after training."""
 
 from typing import Any
 
