@@ -38,7 +38,7 @@ ANSWERS = [
 
 
 def invoke(*arguments: object):
-    return CliRunner().invoke(app, ["judge", *(str(argument) for argument in arguments)])
+    return CliRunner().invoke(app, ["judge", *(str(argument) for argument in arguments)], env={"COLUMNS": "160"})
 
 
 @pytest.fixture(autouse=True)

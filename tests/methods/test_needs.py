@@ -188,7 +188,9 @@ def test_the_commands_refuse_before_a_model_is_loaded(
 def test_a_quantised_model_is_refused_by_run_and_check(tiny_folder: Path, tmp_path: Path, no_model: None) -> None:
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "four-bits"))
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "bitsandbytes"}}))
+    (folder / "config.json").write_text(
+        json.dumps(config | {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}})
+    )
     run = ("run", "--method", "npo", "--model", str(folder), "--task", "smllmun-nano", "--store", str(tmp_path / "s"))
     for command in ((*run, "--output", str(tmp_path / "runs")), ("models", "check", str(folder))):
         result = CliRunner().invoke(app, command)

@@ -115,10 +115,10 @@ def test_an_unknown_mechanism_is_refused_and_others_bring_theirs(monkeypatch: py
         mechanism("name-filtre")
 
     class Point:
-        name = "theirs"
+        name, value, dist = "theirs", "theirs:mechanism", None
 
         def load(self) -> object:
-            return "loaded"
+            return len
 
     monkeypatch.setattr(change, "entry_points", lambda group: [Point()])
-    assert mechanism("theirs") == "loaded"
+    assert mechanism("theirs") is len
