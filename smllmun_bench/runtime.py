@@ -70,17 +70,21 @@ def process_group() -> Any:
     return distributed
 
 
-def quiet_threads() -> None:
-    """OpenMP's threads sleep while they wait, and are as many as the cores that this process may use.
+SPINS = 10_000  # turns of a waiting thread before it sleeps: some microseconds; libgomp's default is 300,000
 
-    Waiting by spinning, which is the default, makes a run many times slower as soon as anything else wants a core
-    (docs/performance.md). The OpenMP library reads these once, so this must come before torch is imported; processes
-    that we start inherit them. What the user has set stays. The number never depends on how busy the machine is:
+
+def quiet_threads() -> None:
+    """OpenMP's threads spin only for a moment while they wait, and are as many as the cores that this process may use.
+
+    Spinning for long, which is the default, makes a run many times slower as soon as anything else wants a core, and
+    sleeping at once makes it slower alone: a toy's products take microseconds (docs/performance.md). The OpenMP library
+    reads these once, so this must come before torch is imported; processes that we start inherit them. What the user
+    has set stays. The number never depends on how busy the machine is:
     sums are rounded in another order with another number of threads, and weights then differ in their last bits.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
-    if "GOMP_SPINCOUNT" not in os.environ:  # the more special one: who sets it has said how to wait
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # libgomp (torch's wheels for Linux) and the others
+    if "OMP_WAIT_POLICY" not in os.environ:  # who sets it has said how to wait
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))  # libgomp: torch's wheels for Linux
     os.environ.setdefault("KMP_BLOCKTIME", "0")  # LLVM's and Intel's (macOS, conda), which otherwise spin for 200 ms
 
 

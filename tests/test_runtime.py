@@ -29,16 +29,17 @@ def test_the_command_sets_what_is_unset_before_torch_is_there() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     environment, loaded = json.loads(told.stdout)
     assert not loaded
-    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert environment["GOMP_SPINCOUNT"] == str(runtime.SPINS)
+    assert "OMP_WAIT_POLICY" not in environment
     assert environment["KMP_BLOCKTIME"] == "0"
     assert environment["OMP_NUM_THREADS"] == str(runtime.cores())
 
 
 def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("OMP_NUM_THREADS", "3"), ("GOMP_SPINCOUNT", "100"), ("KMP_BLOCKTIME", "5")):
+    for name, value in (("OMP_NUM_THREADS", "3"), ("OMP_WAIT_POLICY", "PASSIVE"), ("KMP_BLOCKTIME", "5")):
         monkeypatch.setenv(name, value)
     runtime.quiet_threads()
-    assert [os.environ.get(name) for name in NAMES] == ["3", None, "100", "5"]
+    assert [os.environ.get(name) for name in NAMES] == ["3", "PASSIVE", None, "5"]
     assert runtime.threads() == 3
 
 
