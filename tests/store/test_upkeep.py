@@ -144,3 +144,14 @@ def test_a_session_notes_what_it_used_or_says_why_not(store: Store) -> None:
     assert upkeep.recorded_keys(store) == {entry.key}
     context = SimpleNamespace(store=Store(Path("/dev/null/x")))
     assert "not recorded in the store" in record(Session(context, 5, [event]), "npo")  # type: ignore[arg-type]
+
+
+def test_a_run_of_every_method_has_a_name_that_a_disk_takes(store: Store) -> None:
+    """255 bytes are the most that usual file systems take."""
+    from smllmun_bench import methods
+
+    everything = "-".join(["smllmun-toy", *methods.names() * 3])
+    assert len(everything) > 255
+    path = upkeep.record_run(store, everything, ["a" * 64])
+    assert len(path.name.encode()) < 200
+    assert upkeep.recorded_keys(store) == {"a" * 64}
