@@ -7,7 +7,7 @@ that some null made floating), and NaN is nothing. Image bytes are not read: row
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -92,6 +92,14 @@ def raw_rows(path: Path, folder: Path) -> RawRows:
 # -- Parquet -----------------------------------------------------------------------------------------------------------
 
 
+def _check_once(names: Sequence[str], file: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(
+            "column stands twice", where=f"{file}, column {twice[0]!r}", fix="give each column its own name"
+        )
+
+
 def _parquet_rows(path: Path, file: str) -> RawRows:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -99,6 +107,7 @@ def _parquet_rows(path: Path, file: str) -> RawRows:
     number = 0
     try:
         table = pq.ParquetFile(path)
+        _check_once(table.schema_arrow.names, file)
         images = image_columns(table)
         texts = [name for name, leaves in images.items() if not leaves and _is_text(table, name)]
         for name in texts:

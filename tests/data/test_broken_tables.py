@@ -133,3 +133,15 @@ def test_files_that_are_no_tables(content):
             with pytest.raises(UserError):
                 open_source("tofu", {"path": name}).items(Split.EVALUATE)
             path.unlink()
+
+
+def test_a_column_that_stands_twice_is_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from smllmun_bench.data.table_files import raw_rows
+
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["pair_id", "pair_id"])
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(UserError, match=r"(?s)column stands twice.*'pair_id'"):
+        list(raw_rows(tmp_path / "t.parquet", tmp_path))
