@@ -19,8 +19,6 @@ from smllmun_bench.metrics.statistics import (
 from smllmun_bench.stages import Attacked, AttackSetup, References, RunContext, Subject
 from smllmun_bench.stages.method_recipes import Chosen
 
-PLAIN = "none"  # no attack: what the task itself asks
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
